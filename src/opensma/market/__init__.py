@@ -1,0 +1,7 @@
+"""The world outside: securities, prices, corporate actions, benchmarks and the risk model.
+
+Lives here: the import format and its checks, the market store (Parquet), the `Market` panel of
+arrays, the benchmark, the seeded market generator, the risk model and its quality test.
+May enter: files of a user or a vendor, and dates. Every reader takes `as_of` and sees nothing
+after it. Must never know: accounts, lots, owners, the book.
+"""

@@ -1,0 +1,101 @@
+"""Lots of one account as columns, and the slices that sales cut from them.
+
+A lot keeps its total basis in cents (D1), two dates (H5: `acquired_day` never moves and feeds the
+wash window, `holding_day` moves back by tacking and feeds the term), and whether its shares have
+already made a loss nondeductible (W7). Days are `date.toordinal()`. Pure: integers only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from opensma.units import Ints
+
+LOT_COLUMNS = (
+    "lot",
+    "acquisition",
+    "security",
+    "acquired_day",
+    "holding_day",
+    "quantity_micros",
+    "basis_cents",
+    "wash_cents",
+    "used",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lots:
+    """Open lots of one account, one row per lot in order of lot number, every column (n,) int64."""
+
+    lot: Ints  # number within the account, given once, never reused (D8)
+    acquisition: Ints  # purchase order number within the account (W8)
+    security: Ints  # the book's internal security key
+    acquired_day: Ints
+    holding_day: Ints
+    quantity_micros: Ints
+    basis_cents: Ints  # total, wash adjustments included
+    wash_cents: Ints  # disallowed losses contained in basis_cents
+    used: Ints  # 1 when these shares have absorbed a loss (W7)
+
+    def __len__(self) -> int:
+        return len(self.lot)
+
+    @staticmethod
+    def empty() -> Lots:
+        """No lots."""
+        return Lots(*(np.zeros(0, dtype=np.int64) for _ in LOT_COLUMNS))
+
+    @staticmethod
+    def of(**columns: object) -> Lots:
+        """Build from any integer sequences, one keyword per column."""
+        return Lots(**{name: np.asarray(columns[name], dtype=np.int64) for name in LOT_COLUMNS})
+
+    def take(self, rows: np.ndarray) -> Lots:
+        """Rows by index or mask."""
+        return Lots(*(getattr(self, name)[rows] for name in LOT_COLUMNS))
+
+    def with_columns(self, **columns: Ints) -> Lots:
+        """A copy with some columns replaced."""
+        return replace(self, **columns)
+
+    def joined(self, other: Lots) -> Lots:
+        """Both, in order of lot number."""
+        both = Lots(
+            *(np.concatenate([getattr(self, n), getattr(other, n)]) for n in LOT_COLUMNS)
+        )
+        return both.take(np.argsort(both.lot, kind="stable"))
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """What sales closed: one row per part of a lot that left, every column (n,) int64.
+
+    `gain = proceeds - basis + disallowed` (F2). `long_term` is 1 or 0 by H2.
+    """
+
+    lot: Ints
+    acquisition: Ints
+    security: Ints
+    acquired_day: Ints
+    holding_day: Ints
+    sold_day: Ints
+    quantity_micros: Ints
+    proceeds_cents: Ints
+    basis_cents: Ints
+    disallowed_cents: Ints
+    long_term: Ints
+
+    def __len__(self) -> int:
+        return len(self.lot)
+
+    @property
+    def gain_cents(self) -> Ints:
+        """Recognised gain or loss per slice."""
+        gain: Ints = self.proceeds_cents - self.basis_cents + self.disallowed_cents
+        return gain
+
+
+SLICE_COLUMNS = tuple(field.name for field in fields(Slices))
