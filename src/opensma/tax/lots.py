@@ -3,6 +3,10 @@
 A lot keeps its total basis in cents (D1), two dates (H5: `acquired_day` never moves and feeds the
 wash window, `holding_day` moves back by tacking and feeds the term), and whether its shares have
 already made a loss nondeductible (W7). Days are `date.toordinal()`. Pure: integers only.
+
+What came by split, spin-off, gift or inheritance is no purchase (W2): `purchase` is 0 and such
+shares never replace anything. `used` and `purchase` stay apart because `used` also decides which
+part of a lot is sold first (L7).
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ LOT_COLUMNS = (
     "basis_cents",
     "wash_cents",
     "used",
+    "purchase",
 )
 
 
@@ -39,6 +44,7 @@ class Lots:
     basis_cents: Ints  # total, wash adjustments included
     wash_cents: Ints  # disallowed losses contained in basis_cents
     used: Ints  # 1 when these shares have absorbed a loss (W7)
+    purchase: Ints  # 1 when bought or reinvested, 0 when they came otherwise (W2, W21)
 
     def __len__(self) -> int:
         return len(self.lot)
@@ -50,7 +56,9 @@ class Lots:
 
     @staticmethod
     def of(**columns: object) -> Lots:
-        """Build from any integer sequences, one keyword per column."""
+        """Build from any integer sequences, one keyword per column; `purchase` defaults to 1."""
+        if "purchase" not in columns:
+            columns["purchase"] = np.ones_like(np.asarray(columns["lot"], dtype=np.int64))
         return Lots(**{name: np.asarray(columns[name], dtype=np.int64) for name in LOT_COLUMNS})
 
     def take(self, rows: np.ndarray) -> Lots:
@@ -63,9 +71,7 @@ class Lots:
 
     def joined(self, other: Lots) -> Lots:
         """Both, in order of lot number."""
-        both = Lots(
-            *(np.concatenate([getattr(self, n), getattr(other, n)]) for n in LOT_COLUMNS)
-        )
+        both = Lots(*(np.concatenate([getattr(self, n), getattr(other, n)]) for n in LOT_COLUMNS))
         return both.take(np.argsort(both.lot, kind="stable"))
 
 

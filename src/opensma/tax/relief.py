@@ -1,0 +1,180 @@
+"""Which lots a sale takes, and what it leaves behind (L1, L2, L9; D3, D4, D7).
+
+A sale names its lots: `(lot number, quantity_micros)` pairs called picks. The rest of a cut lot
+keeps the rest of its basis and of its wash adjustment. Pure: on any error no lot has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from opensma.errors import LotError
+from opensma.tax.cut import cut_columns, cut_in_turn
+from opensma.tax.holding import is_long_term
+from opensma.tax.lots import Lots, Slices
+from opensma.units import Ints, shares
+
+Picks = list[tuple[int, int]]
+
+
+def relieve(
+    lots: Lots, picks: Sequence[tuple[int, int]], proceeds_cents: int, sold_day: int
+) -> tuple[Slices, Lots]:
+    """Sell the picks for one net amount, split over them by quantity in order of picks (D3).
+
+    Returns the slices in order of picks and the lots left. LotError as in `relieve_many`.
+    """
+    lot = np.array([number for number, _ in picks], dtype=np.int64)
+    quantity = np.array([micros for _, micros in picks], dtype=np.int64)
+    proceeds = np.array(cut_in_turn(proceeds_cents, quantity.tolist()), dtype=np.int64)
+    return relieve_many(lots, lot, quantity, proceeds, sold_day)
+
+
+def relieve_many(
+    lots: Lots, lot: Ints, quantity_micros: Ints, proceeds_cents: Ints, sold_day: int | Ints
+) -> tuple[Slices, Lots]:
+    """Sell parts of lots, each for its own net proceeds; every column (n,).
+
+    Returns the slices in the order given and the lots left (D3, D4). LotError, with every lot as
+    it was (D7): lots.bad_quantity, lots.twice, lots.unknown, lots.oversold (L9).
+    """
+    rows = _checked_rows(lots, lot, quantity_micros)
+    before = lots.quantity_micros[rows]
+    basis = cut_columns(lots.basis_cents[rows], quantity_micros, before)
+    wash = cut_columns(lots.wash_cents[rows], quantity_micros, before)
+    days = np.broadcast_to(np.asarray(sold_day, dtype=np.int64), lot.shape)
+    slices = _slices(lots.take(rows), quantity_micros, proceeds_cents, basis, days)
+    return slices, _remaining(lots, rows, quantity_micros, basis, wash)
+
+
+def fifo_picks(lots: Lots, security: int, quantity_micros: int) -> Picks:
+    """Earliest acquired first, then order of acquisition, then adjusted parts first (L1, L6, L7).
+
+    LotError lots.oversold when the position is smaller (L9).
+    """
+    rows = np.flatnonzero(lots.security == security)
+    order = np.lexsort((*_sublot_keys(lots, rows), lots.acquisition[rows], lots.acquired_day[rows]))
+    return _take(lots, rows[order], quantity_micros, security)
+
+
+def highest_basis_picks(lots: Lots, security: int, quantity_micros: int) -> Picks:
+    """Highest adjusted basis per share first, ties as FIFO (L4 HIFO, L5, L6).
+
+    Basis per share is compared exactly, as a fraction. LotError lots.oversold (L9).
+    """
+    rows = np.flatnonzero(lots.security == security)
+    order = np.lexsort((*_sublot_keys(lots, rows), lots.acquisition[rows], lots.acquired_day[rows]))
+    ranked = sorted(rows[order], key=lambda row: _unit_basis(lots, int(row)), reverse=True)
+    return _take(lots, np.array(ranked, dtype=np.int64), quantity_micros, security)
+
+
+def _unit_basis(lots: Lots, row: int) -> int:
+    """Basis per share in steps of 10**-30 cents: distinct fractions of micros stay distinct."""
+    return int(lots.basis_cents[row]) * 10**36 // int(lots.quantity_micros[row])
+
+
+def _sublot_keys(lots: Lots, rows: Ints) -> tuple[Ints, ...]:
+    """Last key first: used parts, greatest adjustment per share, earliest holding day, lot."""
+    quantity = lots.quantity_micros[rows].tolist()
+    per_share = [
+        -int(wash) * 10**18 // micros
+        for wash, micros in zip(lots.wash_cents[rows].tolist(), quantity, strict=True)
+    ]
+    rank = {value: place for place, value in enumerate(sorted(set(per_share)))}
+    adjustment = np.array([rank[value] for value in per_share], dtype=np.int64)
+    return lots.lot[rows], lots.holding_day[rows], adjustment, 1 - lots.used[rows]
+
+
+def _take(lots: Lots, rows: Ints, quantity_micros: int, security: int) -> Picks:
+    if quantity_micros <= 0:
+        raise _bad_quantity(quantity_micros, f"security {security}")
+    picks, left = [], quantity_micros
+    for row in rows:
+        if left == 0:
+            break
+        taken = min(left, int(lots.quantity_micros[row]))
+        picks.append((int(lots.lot[row]), taken))
+        left -= taken
+    if left:
+        held = quantity_micros - left
+        raise _oversold(f"security {security}", held, quantity_micros)
+    return picks
+
+
+def _checked_rows(lots: Lots, lot: Ints, quantity_micros: Ints) -> Ints:
+    if bool((quantity_micros <= 0).any()):
+        bad = int(np.flatnonzero(quantity_micros <= 0)[0])
+        raise _bad_quantity(int(quantity_micros[bad]), f"lot {lot[bad]}")
+    if len(np.unique(lot)) != len(lot):
+        numbers, counts = np.unique(lot, return_counts=True)
+        raise LotError(
+            "lots.twice",
+            f"Lot {numbers[counts > 1][0]} is named twice in one sale.",
+            where=f"lot {numbers[counts > 1][0]}",
+            remedy="Name each lot once, with its whole quantity.",
+        )
+    rows = np.searchsorted(lots.lot, lot)
+    found = rows < len(lots)
+    found[found] = lots.lot[rows[found]] == lot[found]
+    if not bool(found.all()):
+        missing = int(lot[~found][0])
+        raise LotError(
+            "lots.unknown",
+            f"There is no open lot {missing}.",
+            where=f"lot {missing}",
+            remedy="List the open lots of the account and name one of them.",
+        )
+    held = lots.quantity_micros[rows]
+    if bool((quantity_micros > held).any()):
+        bad = int(np.flatnonzero(quantity_micros > held)[0])
+        raise _oversold(f"lot {lot[bad]}", int(held[bad]), int(quantity_micros[bad]))
+    checked: Ints = rows.astype(np.int64)
+    return checked
+
+
+def _oversold(where: str, held: int, asked: int) -> LotError:
+    return LotError(
+        "lots.oversold",
+        f"{where.capitalize()} holds {shares(held)} and this sale takes {shares(asked)}.",
+        where=where,
+        remedy="Compare with the custodian; if a purchase is missing, book it first.",
+    )
+
+
+def _bad_quantity(quantity: int, where: str) -> LotError:
+    return LotError(
+        "lots.bad_quantity",
+        f"A sale of {shares(quantity)} shares is not possible.",
+        where=where,
+        remedy="Give a quantity greater than zero.",
+    )
+
+
+def _slices(sold: Lots, quantity: Ints, proceeds: Ints, basis: Ints, sold_day: Ints) -> Slices:
+    return Slices(
+        lot=sold.lot,
+        acquisition=sold.acquisition,
+        security=sold.security,
+        acquired_day=sold.acquired_day,
+        holding_day=sold.holding_day,
+        sold_day=sold_day.copy(),
+        quantity_micros=quantity.copy(),
+        proceeds_cents=proceeds.copy(),
+        basis_cents=basis,
+        disallowed_cents=np.zeros(len(sold), dtype=np.int64),
+        long_term=is_long_term(sold.holding_day, sold_day).astype(np.int64),
+    )
+
+
+def _remaining(lots: Lots, rows: Ints, quantity: Ints, basis: Ints, wash: Ints) -> Lots:
+    left_micros, left_basis = lots.quantity_micros.copy(), lots.basis_cents.copy()
+    left_wash = lots.wash_cents.copy()
+    left_micros[rows] -= quantity
+    left_basis[rows] -= basis
+    left_wash[rows] -= wash
+    rest = lots.with_columns(
+        quantity_micros=left_micros, basis_cents=left_basis, wash_cents=left_wash
+    )
+    return rest.take(left_micros > 0)
