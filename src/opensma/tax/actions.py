@@ -17,13 +17,14 @@ from opensma.units import MICROS, Ints, cut_cents, round_half_up
 def split(lots: Lots, security: int, numerator: int, denominator: int) -> Lots:
     """Split, reverse split or stock dividend: shares by the ratio, basis and dates stay (C1).
 
-    The position is rounded once to a millionth and its lots share it, so they add up (D4).
-    LotError lots.bad_ratio.
+    The position is rounded once to a millionth and its lots share it, so they add up (D4). A
+    lot left without a millionth gives its basis to its neighbour (I2). LotError lots.bad_ratio.
     """
     rows = np.flatnonzero(lots.security == security)
     quantity = lots.quantity_micros.copy()
     quantity[rows] = _scaled(lots.quantity_micros[rows], numerator, denominator)
-    return lots.with_columns(quantity_micros=quantity)
+    after = lots.with_columns(quantity_micros=quantity)
+    return after if bool((quantity[rows] > 0).all()) else _without_empty(after, rows)
 
 
 def fraction_picks(lots: Lots, security: int) -> Picks:
@@ -65,6 +66,7 @@ def spin_off(
     part, whole = child_value_micros * numerator, parent_value_micros * denominator
     _check_ratio(part, part + whole)
     basis, wash = lots.basis_cents.copy(), lots.wash_cents.copy()
+    rows, quantity = rows[quantity > 0], quantity[quantity > 0]
     moved_basis = _shares_of(basis[rows], part, part + whole)
     moved_wash = _shares_of(wash[rows], part, part + whole)
     basis[rows] -= moved_basis
@@ -91,6 +93,24 @@ def _scaled(quantity: Ints, numerator: int, denominator: int) -> Ints:
         reached.append(round_half_up(total * numerator, denominator))
     points: Ints = np.array(reached, dtype=np.int64)
     return points[1:] - points[:-1]
+
+
+def _without_empty(lots: Lots, rows: Ints) -> Lots:
+    """Drop rows whose quantity became 0; their basis and adjustment go to the row before."""
+    kept = rows[lots.quantity_micros[rows] > 0]
+    if not len(kept):
+        raise LotError(
+            "lots.bad_ratio",
+            "After this ratio nothing would be left of the position.",
+            remedy="Correct the corporate action, or sell the position first.",
+        )
+    basis, wash = lots.basis_cents.copy(), lots.wash_cents.copy()
+    for row in rows[lots.quantity_micros[rows] == 0].tolist():
+        heir = kept[max(0, int(np.searchsorted(kept, row)) - 1)]
+        basis[heir] += basis[row]
+        wash[heir] += wash[row]
+    empty = np.isin(np.arange(len(lots)), rows) & (lots.quantity_micros == 0)
+    return lots.with_columns(basis_cents=basis, wash_cents=wash).take(~empty)
 
 
 def _shares_of(amounts: Ints, part: int, whole: int) -> Ints:

@@ -52,55 +52,64 @@ def relieve_many(
 def fifo_picks(lots: Lots, security: int, quantity_micros: int) -> Picks:
     """Earliest acquired first, then order of acquisition, then adjusted parts first (L1, L6, L7).
 
-    LotError lots.oversold when the position is smaller (L9).
+    LotError lots.oversold when the position is smaller (L9), lots.bad_quantity.
     """
-    rows = np.flatnonzero(lots.security == security)
-    order = np.lexsort((*_sublot_keys(lots, rows), lots.acquisition[rows], lots.acquired_day[rows]))
-    return _take(lots, rows[order], quantity_micros, security)
+    rows = fifo_order(lots, np.flatnonzero(lots.security == security))
+    return take_in_order(lots, rows, quantity_micros, f"security {security}")
 
 
 def highest_basis_picks(lots: Lots, security: int, quantity_micros: int) -> Picks:
     """Highest adjusted basis per share first, ties as FIFO (L4 HIFO, L5, L6).
 
-    Basis per share is compared exactly, as a fraction. LotError lots.oversold (L9).
+    Basis per share is compared exactly. LotError lots.oversold (L9), lots.bad_quantity.
     """
-    rows = np.flatnonzero(lots.security == security)
-    order = np.lexsort((*_sublot_keys(lots, rows), lots.acquisition[rows], lots.acquired_day[rows]))
-    ranked = sorted(rows[order], key=lambda row: _unit_basis(lots, int(row)), reverse=True)
-    return _take(lots, np.array(ranked, dtype=np.int64), quantity_micros, security)
+    rows = fifo_order(lots, np.flatnonzero(lots.security == security))
+    unit = np.array(_per_share(lots.basis_cents[rows], lots.quantity_micros[rows]), dtype=object)
+    ranked = rows[np.argsort(-unit, kind="stable")] if len(rows) else rows
+    return take_in_order(lots, ranked, quantity_micros, f"security {security}")
 
 
-def _unit_basis(lots: Lots, row: int) -> int:
-    """Basis per share in steps of 10**-30 cents: distinct fractions of micros stay distinct."""
-    return int(lots.basis_cents[row]) * 10**36 // int(lots.quantity_micros[row])
+def fifo_order(lots: Lots, rows: Ints) -> Ints:
+    """The rows in order of acquisition; parts of one lot with the adjusted ones first (L6, L7).
+
+    Among adjusted parts: greatest adjustment per share, then earliest holding day (P4).
+    """
+    part = lots.take(rows)
+    order = np.lexsort(
+        (part.lot, part.holding_day, *_adjustment_rank(part), part.acquisition, part.acquired_day)
+    )
+    return rows[order]
 
 
-def _sublot_keys(lots: Lots, rows: Ints) -> tuple[Ints, ...]:
-    """Last key first: used parts, greatest adjustment per share, earliest holding day, lot."""
-    quantity = lots.quantity_micros[rows].tolist()
-    per_share = [
-        -int(wash) * 10**18 // micros
-        for wash, micros in zip(lots.wash_cents[rows].tolist(), quantity, strict=True)
-    ]
-    rank = {value: place for place, value in enumerate(sorted(set(per_share)))}
-    adjustment = np.array([rank[value] for value in per_share], dtype=np.int64)
-    return lots.lot[rows], lots.holding_day[rows], adjustment, 1 - lots.used[rows]
+def take_in_order(lots: Lots, rows: Ints, quantity_micros: int, where: str) -> Picks:
+    """Picks that take a quantity from the rows in their order: the seam for every method (L4).
 
-
-def _take(lots: Lots, rows: Ints, quantity_micros: int, security: int) -> Picks:
+    LotError lots.oversold when the rows hold less (L9), lots.bad_quantity.
+    """
     if quantity_micros <= 0:
-        raise _bad_quantity(quantity_micros, f"security {security}")
+        raise _bad_quantity(quantity_micros, where)
     picks, left = [], quantity_micros
-    for row in rows:
+    for row in rows.tolist():
         if left == 0:
             break
         taken = min(left, int(lots.quantity_micros[row]))
         picks.append((int(lots.lot[row]), taken))
         left -= taken
     if left:
-        held = quantity_micros - left
-        raise _oversold(f"security {security}", held, quantity_micros)
+        raise _oversold(where, quantity_micros - left, quantity_micros)
     return picks
+
+
+def _per_share(cents: Ints, micros: Ints) -> list[int]:
+    """Amounts per share as integers so fine that different fractions stay different."""
+    return [c * 10**36 // q for c, q in zip(cents.tolist(), micros.tolist(), strict=True)]
+
+
+def _adjustment_rank(part: Lots) -> tuple[Ints, Ints]:
+    """Sort keys, the weaker first: greatest adjustment per share, used before unused."""
+    per_share = _per_share(-part.wash_cents, part.quantity_micros)
+    rank = {value: place for place, value in enumerate(sorted(set(per_share)))}
+    return np.array([rank[value] for value in per_share], dtype=np.int64), 1 - part.used
 
 
 def _checked_rows(lots: Lots, lot: Ints, quantity_micros: Ints) -> Ints:

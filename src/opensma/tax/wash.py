@@ -16,10 +16,12 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from opensma.errors import ensure
 from opensma.tax.lots import Lots, Slices
 from opensma.units import Ints, cut_cents, round_half_up
 
 WINDOW_DAYS = 30  # W1: on each side of the sale day, 61 days in all.
+Pair = tuple[int, int, int, int]  # loss row, replacement row, shares matched, shares left before
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,19 +191,16 @@ def match(losses: Losses, replacements: Replacements, *, earlier_acquired: bool 
     Quantities of both in the same split units (W19). Same acquisition never replaces itself (W8).
     `earlier_acquired=False`: shares acquired before the sold ones replace nothing (W12, P2).
     """
-    both = np.intersect1d(losses.group, replacements.group)
-    if not len(both):
-        return Matches.empty()
-    loss_rows = _in_order(losses, both)
-    candidate_rows = _in_order_of_purchase(replacements, both)
-    pairs: list[tuple[int, int, int, int]] = []
-    for group in both:
-        _pair_group(
-            _Side(losses, loss_rows[losses.group[loss_rows] == group]),
-            _Side(replacements, candidate_rows[replacements.group[candidate_rows] == group]),
-            earlier_acquired,
-            pairs,
-        )
+    sold_rows, bought_rows = _in_order(losses), _in_order_of_purchase(replacements)
+    sold_group, bought_group = losses.group[sold_rows], replacements.group[bought_rows]
+    touched = np.intersect1d(sold_group, bought_group)
+    sold_ends = _ends(sold_group, touched)
+    bought_ends = _ends(bought_group, touched)
+    pairs: list[Pair] = []
+    for (first, last), (start, stop) in zip(sold_ends, bought_ends, strict=True):
+        sold = _Side(losses, sold_rows[first:last])
+        bought = _Side(replacements, bought_rows[start:stop])
+        _pair_group(sold, bought, earlier_acquired, pairs)
     return _matches(losses, replacements, pairs)
 
 
@@ -218,13 +217,15 @@ def apply_matches(lots: Lots, matches: Matches, account: int, next_lot: int) -> 
 
     A lot matched in part is cut (W23): the matched part becomes a lot of its own, numbered from
     `next_lot` in order of matches; the last match that empties a lot keeps its number. Returns
-    the lots and the next free number. LotError is impossible: matches come from these lots.
+    the lots and the next free number. InvariantError when the matches are not of these lots.
     """
     own = matches.take(matches.account == account)
     parts: list[tuple[int, ...]] = []
     columns = {name: getattr(lots, name).copy() for name in _CUT_COLUMNS}
     for index in range(len(own)):
         row = int(np.searchsorted(lots.lot, own.lot[index]))
+        known = row < len(lots) and lots.lot[row] == own.lot[index]
+        ensure(known, "a match names a lot that is not open", lot=int(own.lot[index]))
         next_lot = _adjust(columns, row, own, index, next_lot, parts, lots)
     changed = lots.with_columns(**columns)
     return (changed.joined(_part_lots(lots, parts)) if parts else changed), next_lot
@@ -266,23 +267,27 @@ class _Side:
         self.sold = sold.tolist()
 
 
-def _in_order(losses: Losses, groups: Ints) -> Ints:
-    """W4: order of sale; unknown within a day: order of acquisition, then account and lot."""
-    rows = np.flatnonzero(np.isin(losses.group, groups))
-    keys = ("account", "acquisition", "acquired_day", "sequence", "sold_day")
-    return rows[np.lexsort((rows, *(getattr(losses, name)[rows] for name in keys)))]
+def _in_order(losses: Losses) -> Ints:
+    """W4 in each group: order of sale; within a day, where unknown, order of acquisition."""
+    keys = ("account", "acquisition", "acquired_day", "sequence", "sold_day", "group")
+    # lexsort is stable: what ties in all keys stays in order of relief.
+    return np.lexsort(tuple(getattr(losses, name) for name in keys)).astype(np.int64)
 
 
-def _in_order_of_purchase(replacements: Replacements, groups: Ints) -> Ints:
-    """W5: earliest purchase first; on one day by order number, then account, then lot."""
-    rows = np.flatnonzero(np.isin(replacements.group, groups))
-    keys = ("lot", "account", "acquisition", "acquired_day")
-    return rows[np.lexsort(tuple(getattr(replacements, name)[rows] for name in keys))]
+def _in_order_of_purchase(replacements: Replacements) -> Ints:
+    """W5 in each group: earliest purchase first; on one day by order number, account, lot."""
+    keys = ("lot", "account", "acquisition", "acquired_day", "group")
+    return np.lexsort(tuple(getattr(replacements, name) for name in keys)).astype(np.int64)
 
 
-def _pair_group(
-    sold: _Side, bought: _Side, earlier_acquired: bool, pairs: list[tuple[int, int, int, int]]
-) -> None:
+def _ends(ordered_group: Ints, groups: Ints) -> list[tuple[int, int]]:
+    """First and last row of every group in a column sorted by group."""
+    first = np.searchsorted(ordered_group, groups, side="left").tolist()
+    last = np.searchsorted(ordered_group, groups, side="right").tolist()
+    return list(zip(first, last, strict=True))
+
+
+def _pair_group(sold: _Side, bought: _Side, earlier_acquired: bool, pairs: list[Pair]) -> None:
     for i, row in enumerate(sold.rows):
         for j, candidate in enumerate(bought.rows):
             if not sold.left[i]:
@@ -300,9 +305,7 @@ def _pair_group(
             bought.left[j] -= quantity
 
 
-def _matches(
-    losses: Losses, replacements: Replacements, pairs: list[tuple[int, int, int, int]]
-) -> Matches:
+def _matches(losses: Losses, replacements: Replacements, pairs: list[Pair]) -> Matches:
     if not pairs:
         return Matches.empty()
     table = np.array(pairs, dtype=np.int64)
@@ -325,7 +328,7 @@ def _matches(
     )
 
 
-def _disallowed(losses: Losses, pairs: list[tuple[int, int, int, int]]) -> Ints:
+def _disallowed(losses: Losses, pairs: list[Pair]) -> Ints:
     """Each matched part's loss, cut in turn from what its slice has left (D3)."""
     left = {row: int(losses.loss_cents[row]) for row, _, _, _ in pairs}
     parts = []
@@ -347,6 +350,7 @@ def _adjust(
 ) -> int:
     """Adjust a whole lot in place, or cut the matched part off it as a new lot (W23)."""
     quantity, held = int(own.quantity_micros[index]), int(columns["quantity_micros"][row])
+    ensure(0 < quantity <= held, "a match takes more than its lot", lot=int(own.lot[index]))
     added = 0 if own.permanent[index] else int(own.disallowed_cents[index])
     holding_day = int(columns["holding_day"][row]) - int(own.days_held[index])
     if quantity == held:
