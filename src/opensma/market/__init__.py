@@ -5,3 +5,19 @@ arrays, the benchmark, the seeded market generator, the risk model and its quali
 May enter: files of a user or a vendor, and dates. Every reader takes `as_of` and sees nothing
 after it. Must never know: accounts, lots, owners, the book.
 """
+
+from opensma.market.actions import Action, ActionKind
+from opensma.market.panel import FOREVER, Intervals, Market, ShareCounts
+from opensma.market.store import ImportReport, import_market, open_market
+
+__all__ = [
+    "FOREVER",
+    "Action",
+    "ActionKind",
+    "ImportReport",
+    "Intervals",
+    "Market",
+    "ShareCounts",
+    "import_market",
+    "open_market",
+]
