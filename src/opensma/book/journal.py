@@ -1,0 +1,88 @@
+"""One journal entry: a business event of one account, hashed onto the one before it.
+
+The body is canonical JSON of integers and lists of integers (text only for ids), so the same fact
+has the same bytes on every machine. `source_id` is the fact's own id: the same id with the same
+content is accepted once and ignored afterwards; with other content it is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from opensma.units import Ints
+
+
+class Kind(StrEnum):
+    """Business events. Every kind has one clause in `fold.py`."""
+
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+    BUY = "buy"
+    SELL = "sell"
+    CASH_IN_LIEU = "cash_in_lieu"  # the fraction that a split left, sold (C2)
+    CASH_MERGER = "cash_merger"  # C6
+    WORTHLESS = "worthless"
+    DIVIDEND = "dividend"
+    SPLIT = "split"  # C1
+    SPIN_OFF = "spin_off"  # C3
+    WASH_ADJUSTMENT = "wash_adjustment"  # W9, W10: in the account that holds the replacement
+    LOSS_DISALLOWED = "loss_disallowed"  # the same match, in the account that sold
+
+
+SALES = frozenset({Kind.SELL, Kind.CASH_IN_LIEU, Kind.CASH_MERGER, Kind.WORTHLESS})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A fact ready to book; days are ordinals, `body` is JSON-ready."""
+
+    account_key: int
+    kind: Kind
+    trade_day: int
+    settle_day: int
+    source_id: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """An entry in its place: position, body text as hashed, and both hashes."""
+
+    entry: Entry
+    seq: int
+    recorded_at: str
+    text: str
+    previous_hash: str
+    hash: str
+
+
+def canonical(document: object) -> str:
+    """JSON with sorted keys and no spaces; NaN is refused."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def ints(values: Ints) -> list[int]:
+    """A column as plain integers for a body."""
+    return [int(v) for v in values.tolist()]
+
+
+def chain(entry: Entry, seq: int, recorded_at: str, text: str, previous_hash: str) -> str:
+    """The entry's hash: covers every field and, through the previous hash, all before it."""
+    content = "\n".join(
+        (
+            previous_hash,
+            str(entry.account_key),
+            str(seq),
+            entry.kind.value,
+            str(entry.trade_day),
+            str(entry.settle_day),
+            entry.source_id,
+            recorded_at,
+            text,
+        )
+    )
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -1,0 +1,139 @@
+"""Reading account state and appending journal entries, both by the thousand.
+
+`load_states` reads snapshots; `append` writes entries with their hashes and the states after them
+in the caller's transaction. A state that does not follow from its snapshot is never written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from sqlalchemy import Connection, select
+
+from opensma.book import schema
+from opensma.book.journal import Booked, Entry, Kind
+from opensma.book.snapshot import checksum, pack, read
+from opensma.book.state import AccountState, new_account
+from opensma.book.store import insert_rows
+from opensma.errors import ensure
+
+_CHUNK = 500  # keys per statement: below every driver's limit of parameters
+
+
+def load_states(
+    connection: Connection, account_keys: Sequence[int] | None = None
+) -> dict[int, AccountState]:
+    """State of the accounts (all of them when None); accounts without entries start empty."""
+    state, account = schema.account_state, schema.accounts
+    query = (
+        select(
+            state.c.account_key,
+            state.c.body,
+            state.c.checksum,
+            state.c.head_hash,
+            account.c.account_id,
+        )
+        .join(account, account.c.account_key == state.c.account_key)
+        .order_by(state.c.account_key)
+    )
+    rows = []
+    if account_keys is None:
+        rows = list(connection.execute(query))
+    else:
+        for start in range(0, len(account_keys), _CHUNK):
+            some = list(account_keys[start : start + _CHUNK])
+            rows += list(connection.execute(query.where(state.c.account_key.in_(some))))
+    found = {key: read(body, stored, head, name) for key, body, stored, head, name in rows}
+    for key in account_keys or ():
+        found.setdefault(key, new_account(key))
+    return found
+
+
+def append(
+    connection: Connection, booked: Iterable[Booked], states: Iterable[AccountState]
+) -> None:
+    """Write entries and the states that they lead to, in one transaction of the caller."""
+    entries = sorted(booked, key=lambda b: (b.entry.account_key, b.seq))
+    insert_rows(
+        connection,
+        schema.journal,
+        [
+            (
+                b.entry.account_key,
+                b.seq,
+                b.entry.kind.value,
+                _iso(b.entry.trade_day),
+                _iso(b.entry.settle_day),
+                b.entry.source_id,
+                b.recorded_at,
+                b.text,
+                b.previous_hash,
+                b.hash,
+            )
+            for b in entries
+        ],
+    )
+    last = {b.entry.account_key: b for b in entries}
+    after = {state.account_key: state for state in states}
+    for key, entry in last.items():
+        ensure(after[key].head_hash == entry.hash, "state does not follow its journal", key=key)
+    put_states(connection, [after[key] for key in sorted(last)])
+
+
+def put_states(connection: Connection, states: Sequence[AccountState]) -> None:
+    """Replace snapshots."""
+    table = schema.account_state
+    keys = [state.account_key for state in states]
+    for start in range(0, len(keys), _CHUNK):
+        some = keys[start : start + _CHUNK]
+        connection.execute(table.delete().where(table.c.account_key.in_(some)))
+    rows = []
+    for state in states:
+        body = pack(state)
+        rows.append((state.account_key, state.seq, state.head_hash, checksum(body), body))
+    insert_rows(connection, table, rows)
+
+
+def read_journal(
+    connection: Connection, account_keys: Sequence[int], after_day: str = ""
+) -> list[Booked]:
+    """Entries of some accounts with trade days after `after_day`, by account and position."""
+    table = schema.journal
+    found: list[Booked] = []
+    for start in range(0, len(account_keys), _CHUNK):
+        some = list(account_keys[start : start + _CHUNK])
+        query = (
+            select(table)
+            .where(table.c.account_key.in_(some), table.c.trade_day > after_day)
+            .order_by(table.c.account_key, table.c.seq)
+        )
+        found += [_booked(row) for row in connection.execute(query)]
+    return found
+
+
+def _booked(row: Sequence[object]) -> Booked:
+    key, seq, kind, trade_day, settle_day, source_id, recorded_at, text, previous, digest = row
+    entry = Entry(
+        int(str(key)),
+        Kind(str(kind)),
+        _ordinal(str(trade_day)),
+        _ordinal(str(settle_day)),
+        str(source_id),
+        json.loads(str(text)),
+    )
+    return Booked(entry, int(str(seq)), str(recorded_at), str(text), str(previous), str(digest))
+
+
+_ISO: dict[int, str] = {}
+
+
+def _iso(day: int) -> str:
+    if day not in _ISO:
+        _ISO[day] = date.fromordinal(day).isoformat()
+    return _ISO[day]
+
+
+def _ordinal(text: str) -> int:
+    return date.fromisoformat(text).toordinal()

@@ -1,0 +1,264 @@
+"""Master data: who owns what, under which program, taxed how, with which wishes.
+
+Frozen records with the column names of the schema; written once by id, read whole for a day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Table, select
+
+from opensma.book import schema
+from opensma.book.store import insert_rows, row_of
+from opensma.errors import BookError
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A sponsor's or firm's SMA program."""
+
+    program_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A model that accounts follow, with its benchmark."""
+
+    strategy_id: str
+    program_id: str
+    name: str
+    benchmark_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advisor:
+    """Who brought the account and speaks with its owner."""
+
+    advisor_id: str
+    name: str
+    firm: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaxpayerRecord:
+    """The unit of tax: a person, couple or trust."""
+
+    taxpayer_id: str
+    taxpayer_key: int
+    name: str
+    filing_status: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaxProfile:
+    """Marginal rates from a date on, in millionths (0.238 = 238,000)."""
+
+    taxpayer_id: str
+    valid_from: str
+    taxable_income_cents: int
+    short_rate_micros: int
+    long_rate_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A person or trust that owns accounts."""
+
+    owner_id: str
+    taxpayer_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """One account: registration, custodian, strategy and how it is run."""
+
+    account_id: str
+    account_key: int
+    taxpayer_id: str
+    owner_id: str
+    strategy_id: str
+    advisor_id: str
+    name: str
+    registration: str
+    custodian: str
+    opened: str
+    status: str
+    whole_shares: int
+    risk_aversion_micros: int | None
+    te_cap_bps: int | None
+    cash_low_bps: int
+    cash_high_bps: int
+    min_trade_cents: int
+
+    @property
+    def taxed(self) -> bool:
+        """False for retirement accounts: their losses are no losses (W14)."""
+        return self.registration not in ("ira", "roth_ira")
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """A client's or manager's wish, valid from a day to a day (open while None)."""
+
+    restriction_id: str
+    account_id: str
+    kind: str
+    scope: str
+    scope_key: str
+    value_bps: int | None
+    valid_from: str
+    valid_to: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Someone who may look: a manager sees a program, an advisor or owner what is theirs."""
+
+    user_id: str
+    name: str
+    role: str
+    scope_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """The book's internal key of a security of the market."""
+
+    security_key: int
+    security_id: str
+    symbol: str
+    name: str
+    sector: str
+    group_id: str
+
+
+Record = (
+    Program
+    | Strategy
+    | Advisor
+    | TaxpayerRecord
+    | TaxProfile
+    | Owner
+    | AccountRecord
+    | Restriction
+    | User
+    | Security
+)
+_TABLES: dict[type, Table] = {
+    Program: schema.programs,
+    Strategy: schema.strategies,
+    Advisor: schema.advisors,
+    TaxpayerRecord: schema.taxpayers,
+    TaxProfile: schema.tax_profiles,
+    Owner: schema.owners,
+    AccountRecord: schema.accounts,
+    Restriction: schema.restrictions,
+    User: schema.users,
+    Security: schema.securities,
+}
+R = TypeVar("R")
+
+
+def add_records(connection: Connection, records: Iterable[Record]) -> None:
+    """Append records of any kinds, grouped by table in the order of their references."""
+    groups: dict[type, list[tuple[Any, ...]]] = {kind: [] for kind in _TABLES}
+    for record in records:
+        groups[type(record)].append(row_of(record))
+    for kind, rows in groups.items():
+        insert_rows(connection, _TABLES[kind], rows)
+
+
+def all_records(connection: Connection, kind: type[R]) -> list[R]:
+    """Every record of one kind, in order of its first column (bytewise, on both stores)."""
+    table = _TABLES[kind]
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    rows = connection.execute(select(*(table.c[name] for name in names)))
+    return sorted((kind(*row) for row in rows), key=lambda record: str(getattr(record, names[0])))
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """A taxpayer with everything that is decided together."""
+
+    taxpayer: TaxpayerRecord
+    profile: TaxProfile
+    accounts: tuple[AccountRecord, ...]  # in order of account key
+    restrictions: dict[str, tuple[Restriction, ...]]  # by account id, valid on the day
+
+
+def households(
+    connection: Connection, day: str, taxpayer_keys: Sequence[int] | None = None
+) -> list[Household]:
+    """Households with open accounts on `day` (ISO), in order of taxpayer key."""
+    profiles: dict[str, TaxProfile] = {}
+    for profile in sorted(all_records(connection, TaxProfile), key=lambda p: p.valid_from):
+        if profile.valid_from <= day:
+            profiles[profile.taxpayer_id] = profile
+    members = _members(connection, day)
+    wishes = _wishes(connection, day)
+    wanted = None if taxpayer_keys is None else set(taxpayer_keys)
+    found = []
+    for taxpayer in sorted(all_records(connection, TaxpayerRecord), key=lambda t: t.taxpayer_key):
+        accounts = members.get(taxpayer.taxpayer_id)
+        if not accounts or (wanted is not None and taxpayer.taxpayer_key not in wanted):
+            continue
+        found.append(
+            Household(
+                taxpayer,
+                _profile(profiles, taxpayer.taxpayer_id, day),
+                tuple(accounts),
+                {a.account_id: tuple(wishes.get(a.account_id, ())) for a in accounts},
+            )
+        )
+    return found
+
+
+def _members(connection: Connection, day: str) -> dict[str, list[AccountRecord]]:
+    members: dict[str, list[AccountRecord]] = {}
+    for account in sorted(all_records(connection, AccountRecord), key=lambda a: a.account_key):
+        if account.status == "active" and account.opened <= day:
+            members.setdefault(account.taxpayer_id, []).append(account)
+    return members
+
+
+def _wishes(connection: Connection, day: str) -> dict[str, list[Restriction]]:
+    wishes: dict[str, list[Restriction]] = {}
+    for wish in all_records(connection, Restriction):
+        if wish.valid_from <= day and (wish.valid_to is None or day <= wish.valid_to):
+            wishes.setdefault(wish.account_id, []).append(wish)
+    return wishes
+
+
+def _profile(profiles: dict[str, TaxProfile], taxpayer_id: str, day: str) -> TaxProfile:
+    if taxpayer_id not in profiles:
+        raise BookError(
+            "book.no_tax_profile",
+            f"No tax rates are on file for {day}.",
+            where=taxpayer_id,
+            remedy="Add a tax profile that is valid from that day or earlier.",
+        )
+    return profiles[taxpayer_id]
+
+
+def find_account(connection: Connection, account_id: str) -> AccountRecord:
+    """One account by id; BookError when the book does not know it."""
+    names = [field.name for field in fields(AccountRecord)]
+    query = select(*(schema.accounts.c[name] for name in names)).where(
+        schema.accounts.c.account_id == account_id
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        raise BookError(
+            "account.unknown",
+            f"The book has no account '{account_id}'.",
+            where=account_id,
+            remedy="sma account list shows the accounts.",
+        )
+    return AccountRecord(*row)

@@ -1,0 +1,214 @@
+"""Plans and their trades as kept: dollars of the decision turned into cents that still add up.
+
+Over a plan, `sum(risk + tax + cost)` in cents equals the change of its objective in cents: the
+contributions are rounded cumulatively (D4), never one by one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from opensma.book import schema
+from opensma.book.journal import canonical
+from opensma.book.store import insert_rows
+from opensma.construct.plan import Plan, Status
+from opensma.errors import ensure
+from opensma.units import MICROS, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """The decision for one account on one day."""
+
+    run_id: str
+    account_id: str
+    status: str
+    review: str
+    message: str
+    value_cents: int
+    objective_before_cents: int
+    objective_cents: int
+    objective: float
+    bound: float
+    te_before: float
+    te_after: float
+    tax_cents: int
+    cost_cents: int
+    risk_cents: int
+    turnover: float
+    risk_aversion: float
+    binding: str
+    non_trades: str
+
+    @property
+    def binding_names(self) -> list[str]:
+        """Constraints that bind at the solution."""
+        names: list[str] = json.loads(self.binding)
+        return names
+
+    @property
+    def not_traded(self) -> list[tuple[int, str, int]]:
+        """(security key, reason, cents) of notable trades that were not made."""
+        return [(int(key), str(why), int(cents)) for key, why, cents in json.loads(self.non_trades)]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTrade:
+    """One trade: a part of a lot sold, or a purchase, with what it does to the objective."""
+
+    trade_id: str
+    run_id: str
+    account_id: str
+    security_key: int
+    lot: int | None
+    quantity_micros: int  # negative = sell
+    price_micros: int
+    notional_cents: int
+    risk_cents: int
+    tax_cents: int
+    cost_cents: int
+    shadow_cents: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanContext:
+    """What turns a plan's rows into the book's keys."""
+
+    run_id: str
+    day: int  # ordinal
+    value_cents: int
+    lot_number: Ints  # of each row of the account's lot columns
+    key_of_row: Ints  # book key of each row of the universe
+    price_micros: Ints  # of each row of the universe
+
+
+def stored(plan: Plan, context: PlanContext) -> tuple[StoredPlan, list[PlanTrade]]:
+    """A plan in cents, with its trades; unsolved plans have no trades."""
+    solved = plan.status is Status.SOLVED
+    cents = _contributions(plan) if solved else np.zeros((0, 3), dtype=np.int64)
+    before = _cents(plan.objective_before)
+    risk, tax, cost = (int(v) for v in cents.sum(axis=0)) if len(cents) else (0, 0, 0)
+    record = StoredPlan(
+        context.run_id,
+        plan.account_id,
+        plan.status.value,
+        "pending" if solved else "none",
+        plan.message,
+        context.value_cents,
+        before,
+        before + risk + tax + cost,
+        *(_finite(v) for v in (plan.objective, plan.bound, plan.te_before, plan.te_after)),
+        tax,
+        cost,
+        risk,
+        _finite(plan.turnover),
+        _finite(plan.risk_aversion),
+        canonical(list(plan.binding)),
+        canonical(
+            [
+                [int(context.key_of_row[n.security]), n.reason.value, _cents(n.dollars)]
+                for n in plan.non_trades
+            ]
+        ),
+    )
+    return record, _trades(plan, context, cents) if solved else []
+
+
+def _contributions(plan: Plan) -> Ints:
+    """(t, 3) cents of risk, tax and cost that add up to the change of the objective."""
+    trades = plan.trades
+    flat = np.stack([trades.risk, trades.tax, trades.cost], axis=1).ravel()
+    reached = np.cumsum(flat)
+    change = plan.objective - plan.objective_before
+    gap = abs((float(reached[-1]) if len(flat) else 0.0) - change)
+    ensure(
+        gap <= 1e-6 * max(1.0, abs(plan.objective), abs(plan.objective_before)),
+        "contributions do not add up to the plan's change",
+        account=plan.account_id,
+        gap=gap,
+    )
+    whole = np.floor(reached * 100 + 0.5).astype(np.int64)
+    parts: Ints = np.diff(whole, prepend=0).reshape(-1, 3)
+    return parts
+
+
+def _trades(plan: Plan, context: PlanContext, cents: Ints) -> list[PlanTrade]:
+    trades = plan.trades
+    stamp = date.fromordinal(context.day).strftime("%Y%m%d")
+    quantity = np.rint(trades.shares * MICROS).astype(np.int64)
+    price = context.price_micros[trades.security]
+    keys = context.key_of_row[trades.security]
+    found = []
+    for i in range(len(trades.security)):
+        lot = int(trades.lot[i])
+        found.append(
+            PlanTrade(
+                f"{plan.account_id}-{stamp}-{i + 1}",
+                context.run_id,
+                plan.account_id,
+                int(keys[i]),
+                int(context.lot_number[lot]) if lot >= 0 else None,
+                int(quantity[i]),
+                int(price[i]),
+                _cents(float(trades.notional[i])),
+                *(int(v) for v in cents[i]),
+                _cents(float(trades.risk_shadow[i])),
+                trades.reason[i].value,
+            )
+        )
+    return found
+
+
+def _cents(dollars: float) -> int:
+    return int(np.floor(_finite(dollars) * 100 + 0.5))
+
+
+def _finite(value: float) -> float:
+    """Unsolved plans carry NaN where nothing was computed; the book keeps 0 there."""
+    return float(value) if np.isfinite(value) else 0.0
+
+
+def put_plan_rows(
+    connection: Connection, plans: list[tuple[Any, ...]], trades: list[tuple[Any, ...]]
+) -> None:
+    """Keep plans and their trades, both as rows from `row_of`, in the caller's transaction."""
+    insert_rows(connection, schema.plans, plans)
+    insert_rows(connection, schema.plan_trades, trades)
+
+
+def day_plans(connection: Connection, run_id: str) -> list[StoredPlan]:
+    """Every plan of a day, by account id."""
+    rows = connection.execute(select(schema.plans).where(schema.plans.c.run_id == run_id))
+    return sorted((StoredPlan(*row) for row in rows), key=lambda plan: plan.account_id)
+
+
+def day_trades(
+    connection: Connection, run_id: str, account_id: str | None = None
+) -> list[PlanTrade]:
+    """Trades of a day (of one account), by account and number."""
+    table = schema.plan_trades
+    query = select(table).where(table.c.run_id == run_id)
+    if account_id is not None:
+        query = query.where(table.c.account_id == account_id)
+    return sorted((PlanTrade(*row) for row in connection.execute(query)), key=_trade_order)
+
+
+def _trade_order(trade: PlanTrade) -> tuple[str, int]:
+    return trade.account_id, int(trade.trade_id.rsplit("-", 1)[1])
+
+
+def set_reviews(connection: Connection, run_id: str, review: str, accounts: Sequence[str]) -> None:
+    """Record the outcome of a review for some accounts."""
+    table = schema.plans
+    for start in range(0, len(accounts), 500):
+        some = list(accounts[start : start + 500])
+        where = (table.c.run_id == run_id) & table.c.account_id.in_(some)
+        connection.execute(table.update().where(where).values(review=review))

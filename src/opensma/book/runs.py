@@ -1,0 +1,122 @@
+"""The run log: which stages of which day are done, and for which taxpayers.
+
+A stage writes its facts and its mark in one transaction, so a day that was killed anywhere is run
+again and ends in the same state. Marks are per taxpayer: the unit that is never half posted.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from opensma.book import schema
+from opensma.book.journal import canonical
+from opensma.book.store import insert_rows, row_of
+from opensma.errors import BookError
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One trading day; `recorded_at` is fixed when the run begins and kept when it resumes."""
+
+    run_id: str
+    day: str
+    recorded_at: str
+    market_hash: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionRecord:
+    """An account that needs a person today: code, what happened, what to do."""
+
+    run_id: str
+    stage: str
+    account_id: str
+    code: str
+    message: str
+    remedy: str
+
+
+def begin_run(connection: Connection, day: str, recorded_at: str, market_hash: str) -> Run:
+    """The run of this day: a new one, or the one that was begun and not finished."""
+    found = find_run(connection, day)
+    if found is None:
+        insert_rows(
+            connection, schema.runs, [(f"day-{day}", day, recorded_at, market_hash, "running")]
+        )
+        return Run(f"day-{day}", day, recorded_at, market_hash, "running")
+    if found.market_hash != market_hash and found.status == "running":
+        raise BookError(
+            "day.market_changed",
+            f"The day {day} began with other market data than the market holds now.",
+            where=found.run_id,
+            remedy="Restore the market as it was when the day began, finish the day, then import.",
+        )
+    return found
+
+
+def find_run(connection: Connection, day: str) -> Run | None:
+    """The run of one day (ISO), None where that day was never begun."""
+    row = connection.execute(select(schema.runs).where(schema.runs.c.day == day)).first()
+    return None if row is None else Run(*row)
+
+
+def latest_run(connection: Connection) -> Run | None:
+    """The newest day that was begun."""
+    query = select(schema.runs).order_by(schema.runs.c.day.desc()).limit(1)
+    row = connection.execute(query).first()
+    return None if row is None else Run(*row)
+
+
+def finish_run(connection: Connection, run: Run) -> None:
+    """Mark the whole day as done."""
+    change = schema.runs.update().where(schema.runs.c.run_id == run.run_id)
+    connection.execute(change.values(status="done"))
+
+
+def stage_outcomes(connection: Connection, run_id: str) -> dict[str, dict[str, object]]:
+    """What each finished stage reported, in the order of the day."""
+    table = schema.stages
+    query = select(table.c.stage, table.c.outcome, table.c.seconds)
+    rows = connection.execute(query.where(table.c.run_id == run_id).order_by(table.c.position))
+    return {stage: {**json.loads(text), "seconds": seconds} for stage, text, seconds in rows}
+
+
+def finish_stage(
+    connection: Connection,
+    run_id: str,
+    position: int,
+    stage: str,
+    outcome: dict[str, object],
+    seconds: float,
+) -> None:
+    """Record a stage as done, in the transaction of its last facts."""
+    row = (run_id, position, stage, canonical(outcome), seconds)
+    insert_rows(connection, schema.stages, [row])
+
+
+def done_taxpayers(connection: Connection, run_id: str, stage: str) -> set[int]:
+    """Keys of the taxpayers that this stage has finished."""
+    table = schema.progress
+    query = select(table.c.taxpayer_key).where(table.c.run_id == run_id, table.c.stage == stage)
+    return {int(key) for key in connection.execute(query).scalars()}
+
+
+def mark_taxpayers(connection: Connection, run_id: str, stage: str, keys: list[int]) -> None:
+    """Mark taxpayers as finished, in the transaction that holds their facts."""
+    insert_rows(connection, schema.progress, [(run_id, stage, key) for key in keys])
+
+
+def add_exceptions(connection: Connection, found: list[ExceptionRecord]) -> None:
+    """Keep exceptions with the day; each names an account, a code and a remedy."""
+    insert_rows(connection, schema.exceptions, [row_of(exception) for exception in found])
+
+
+def day_exceptions(connection: Connection, run_id: str) -> list[ExceptionRecord]:
+    """The exceptions of a day in order of account."""
+    query = select(schema.exceptions).where(schema.exceptions.c.run_id == run_id)
+    found = [ExceptionRecord(*row) for row in connection.execute(query)]
+    return sorted(found, key=lambda e: (e.account_id, e.stage, e.code))

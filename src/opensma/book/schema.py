@@ -1,0 +1,289 @@
+"""Tables of the book, one description for SQLite and PostgreSQL.
+
+Money is whole cents, quantities and prices millionths, days ISO text (`2024-12-31`), all exact;
+`Double` holds statistics only. On SQLite tables are STRICT, so a wrong type is refused there too.
+Columns in `VOLATILE` depend on the clock or the machine and stay outside the book's hash.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+Whole = BigInteger().with_variant(Integer(), "sqlite")
+Real = Double().with_variant(REAL(), "sqlite")
+
+
+def _key(name: str, kind: Any = Whole) -> Column[Any]:
+    return Column(name, kind, primary_key=True, autoincrement=False)
+
+
+def _need(name: str, kind: Any = Text, *more: Any) -> Column[Any]:
+    return Column(name, kind, *more, nullable=False)
+
+
+def _table(name: str, *columns: Any) -> Table:
+    return Table(name, metadata, *columns, sqlite_strict=True)
+
+
+# Settings and the world's names ----------------------------------------------------------------
+settings = _table("settings", _key("name", Text), _need("value"))
+securities = _table(
+    "securities",
+    _key("security_key"),
+    _need("security_id", Text),
+    _need("symbol"),
+    _need("name"),
+    _need("sector"),
+    _need("group_id"),  # identical group (W17): the security_id of its first member
+    UniqueConstraint("security_id"),
+)
+
+# Master data -----------------------------------------------------------------------------------
+programs = _table("programs", _key("program_id", Text), _need("name"))
+strategies = _table(
+    "strategies",
+    _key("strategy_id", Text),
+    _need("program_id", Text, ForeignKey("programs.program_id")),
+    _need("name"),
+    _need("benchmark_id"),
+)
+advisors = _table("advisors", _key("advisor_id", Text), _need("name"), _need("firm"))
+taxpayers = _table(
+    "taxpayers",
+    _key("taxpayer_id", Text),
+    _need("taxpayer_key", Whole),
+    _need("name"),
+    _need("filing_status"),
+    _need("state"),
+    UniqueConstraint("taxpayer_key"),
+)
+tax_profiles = _table(
+    "tax_profiles",
+    _key("taxpayer_id", Text),
+    _key("valid_from", Text),
+    _need("taxable_income_cents", Whole),
+    _need("short_rate_micros", Whole),  # marginal, federal + state + NIIT
+    _need("long_rate_micros", Whole),
+)
+owners = _table(
+    "owners",
+    _key("owner_id", Text),
+    _need("taxpayer_id", Text, ForeignKey("taxpayers.taxpayer_id")),
+    _need("name"),
+)
+accounts = _table(
+    "accounts",
+    _key("account_id", Text),
+    _need("account_key", Whole),
+    _need("taxpayer_id", Text, ForeignKey("taxpayers.taxpayer_id")),
+    _need("owner_id", Text, ForeignKey("owners.owner_id")),
+    _need("strategy_id", Text, ForeignKey("strategies.strategy_id")),
+    _need("advisor_id", Text, ForeignKey("advisors.advisor_id")),
+    _need("name"),
+    _need("registration"),  # individual, joint, trust, ira, roth_ira
+    _need("custodian"),
+    _need("opened"),
+    _need("status"),  # active or closed
+    _need("whole_shares", Whole),
+    Column("risk_aversion_micros", Whole),  # one of these two is set
+    Column("te_cap_bps", Whole),
+    _need("cash_low_bps", Whole),
+    _need("cash_high_bps", Whole),
+    _need("min_trade_cents", Whole),
+    UniqueConstraint("account_key"),
+    Index("ix_accounts_taxpayer_id", "taxpayer_id"),
+)
+restrictions = _table(
+    "restrictions",
+    _key("restriction_id", Text),
+    _need("account_id", Text, ForeignKey("accounts.account_id")),
+    _need("kind"),  # exclude, no_buy, no_sell, max_weight, sector_max, sector_min
+    _need("scope"),  # security, sector or theme
+    _need("scope_key"),
+    Column("value_bps", Whole),
+    _need("valid_from"),
+    Column("valid_to", Text),
+    _need("reason"),
+    Index("ix_restrictions_account_id", "account_id"),
+)
+users = _table(
+    "users",
+    _key("user_id", Text),
+    _need("name"),
+    _need("role"),  # manager, advisor or owner
+    _need("scope_id"),  # program, advisor or owner id: what the role may see
+)
+
+# Facts -----------------------------------------------------------------------------------------
+journal = _table(
+    "journal",
+    _key("account_key"),
+    _key("seq"),
+    _need("kind"),
+    _need("trade_day"),
+    _need("settle_day"),
+    _need("source_id"),
+    _need("recorded_at"),
+    _need("body"),
+    _need("previous_hash"),
+    _need("hash"),
+    UniqueConstraint("account_key", "source_id"),
+)
+account_state = _table(
+    "account_state",
+    _key("account_key"),
+    _need("seq", Whole),
+    _need("head_hash"),
+    _need("checksum"),
+    _need("body", LargeBinary),
+)
+
+# One trading day -------------------------------------------------------------------------------
+runs = _table(
+    "runs",
+    _key("run_id", Text),
+    _need("day"),
+    _need("recorded_at"),
+    _need("market_hash"),
+    _need("status"),  # running or done
+)
+stages = _table(
+    "stages",
+    _key("run_id", Text),
+    _key("position"),
+    _need("stage"),
+    _need("outcome"),  # canonical JSON of what the stage reports
+    Column("seconds", Real),
+)
+progress = _table("progress", _key("run_id", Text), _key("stage", Text), _key("taxpayer_key"))
+exceptions = _table(
+    "exceptions",
+    _key("run_id", Text),
+    _key("stage", Text),
+    _key("account_id", Text),
+    _key("code", Text),
+    _need("message"),
+    _need("remedy"),
+)
+plans = _table(
+    "plans",
+    _key("run_id", Text),
+    _key("account_id", Text),
+    _need("status"),  # solved, infeasible, failed
+    _need("review"),  # pending, approved, held, none
+    _need("message"),
+    _need("value_cents", Whole),  # V, before trading
+    _need("objective_before_cents", Whole),
+    _need("objective_cents", Whole),
+    _need("objective", Real),
+    _need("bound", Real),
+    _need("te_before", Real),
+    _need("te_after", Real),
+    _need("tax_cents", Whole),
+    _need("cost_cents", Whole),
+    _need("risk_cents", Whole),
+    _need("turnover", Real),
+    _need("risk_aversion", Real),
+    _need("binding"),  # canonical JSON list of names
+    _need("non_trades"),  # canonical JSON list of [security_key, reason, cents]
+    Index("ix_plans_account_id", "account_id"),
+)
+plan_trades = _table(
+    "plan_trades",
+    _key("trade_id", Text),
+    _need("run_id"),
+    _need("account_id"),
+    _need("security_key", Whole),
+    Column("lot", Whole),  # null for a buy
+    _need("quantity_micros", Whole),  # negative = sell
+    _need("price_micros", Whole),
+    _need("notional_cents", Whole),
+    _need("risk_cents", Whole),
+    _need("tax_cents", Whole),
+    _need("cost_cents", Whole),
+    _need("shadow_cents", Whole),  # risk valued at the tracking-error cap's multiplier
+    _need("reason"),
+    Index("ix_plan_trades_run_id", "run_id", "account_id"),
+    Index("ix_plan_trades_account_id", "account_id"),
+)
+orders = _table(
+    "orders",
+    _key("order_id", Text),
+    _need("run_id"),
+    _need("security_key", Whole),
+    _need("side"),  # buy or sell
+    _need("quantity_micros", Whole),
+    _need("position", Whole),  # rotation: order of release
+    _need("route"),
+    Index("ix_orders_run_id", "run_id"),
+)
+fills = _table(
+    "fills",
+    _key("fill_id", Text),
+    _need("order_id", Text, ForeignKey("orders.order_id")),
+    _need("quantity_micros", Whole),
+    _need("price_micros", Whole),
+)
+allocations = _table(
+    "allocations",
+    _key("trade_id", Text),
+    _need("fill_id", Text, ForeignKey("fills.fill_id")),
+    _need("run_id"),
+    _need("account_id"),
+    _need("quantity_micros", Whole),  # signed as the trade
+    _need("notional_cents", Whole),
+    _need("fee_cents", Whole),
+    Index("ix_allocations_run_id", "run_id", "account_id"),
+)
+
+# What happened ---------------------------------------------------------------------------------
+account_days = _table(
+    "account_days",
+    _key("account_key"),
+    _key("day", Text),
+    _need("value_cents", Whole),
+    _need("inflow_cents", Whole),
+    _need("outflow_cents", Whole),
+)
+account_measures = _table(
+    "account_measures",
+    _key("account_key"),
+    _need("day"),
+    _need("value_cents", Whole),
+    _need("cash_cents", Whole),
+    _need("positions", Whole),
+    _need("lots", Whole),
+    _need("basis_cents", Whole),
+    _need("twr", Real),  # since inception
+    _need("benchmark_twr", Real),  # over the same days
+    _need("tracking_error", Real),
+    _need("harvested_year_cents", Whole),
+    _need("harvested_total_cents", Whole),
+    _need("tax_value_year_cents", Whole),
+    _need("short_gain_year_cents", Whole),
+    _need("long_gain_year_cents", Whole),
+)
+
+VOLATILE = {("stages", "seconds")}

@@ -1,0 +1,200 @@
+"""From the book's integers to the decision's arrays: one universe a day, one problem a taxpayer.
+
+The only place where money becomes a float on its way to the solver. A lot that is no purchase or
+has already replaced a loss (W2, W7) is shown to the solver as bought long ago: it washes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from opensma.book.master import AccountRecord, Household, Restriction
+from opensma.book.names import KeyMap
+from opensma.book.state import AccountState
+from opensma.construct.problem import Account, Limits, LotColumns, Mask, Taxpayer, Universe
+from opensma.errors import BookError
+from opensma.market import Market, RiskModel
+from opensma.tax.holding import is_long_term
+from opensma.tax.wash import WINDOW_DAYS
+from opensma.units import CENTS, MICROS, Ints
+
+_LONG_AGO = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DayUniverse:
+    """The securities that can be traded on the day, with maps from and to the book's keys."""
+
+    universe: Universe
+    key_of_row: Ints  # (n,)
+    row_of_key: Ints  # -1 where a key cannot be traded today
+    price_micros: Ints  # (n,)
+    target: np.ndarray  # (n,) benchmark weights, sum 1
+    row_of_id: dict[str, int]
+    themes: dict[str, Mask]
+    group_of_key: Ints
+    day: int
+
+
+def day_universe(market: Market, keys: KeyMap, risk: RiskModel, day: int) -> DayUniverse:
+    """Every security with a close on the day; the benchmark's weights among them."""
+    closes = market.close_micros[market.row(day)]
+    listed = np.flatnonzero(closes > 0)
+    key_of_row = keys.key_of_row[listed]
+    row_of_key = np.full(len(keys.row_of_key), -1, dtype=np.int64)
+    row_of_key[key_of_row] = np.arange(len(listed))
+    weights = market.target_weights(day)[listed]
+    names = tuple(market.security_id[row] for row in listed)
+    universe = Universe(
+        security=names,
+        price=closes[listed] / MICROS,
+        cost_bps=market.cost_bps(day)[listed],
+        sector=market.sector_code[listed],
+        sector_name=market.sector_name,
+        group=market.group[listed],
+        loadings=risk.loadings[listed],
+        factor_cov=risk.factor_cov,
+        specific_var=risk.specific_var[listed],
+    )
+    return DayUniverse(
+        universe,
+        key_of_row,
+        row_of_key,
+        closes[listed],
+        weights / weights.sum(),
+        {name: row for row, name in enumerate(names)},
+        {theme: mask[listed] for theme, mask in market.themes.items()},
+        keys.group_of_key,
+        day,
+    )
+
+
+def taxpayer_problem(
+    day: DayUniverse, household: Household, states: dict[int, AccountState]
+) -> Taxpayer:
+    """The problem of one taxpayer; BookError when a held security cannot be traded today."""
+    accounts = tuple(
+        _account(day, household, account, states[account.account_key])
+        for account in household.accounts
+    )
+    return Taxpayer(household.taxpayer.taxpayer_id, accounts, _loss_groups(day, household, states))
+
+
+def _loss_groups(day: DayUniverse, household: Household, states: dict[int, AccountState]) -> Ints:
+    """Universe group codes that the taxpayer sold at a loss in the last 30 days (W1, W27)."""
+    lost = []
+    for account in household.accounts:
+        losses = states[account.account_key].losses
+        live = (losses.sold_day + WINDOW_DAYS >= day.day) & (losses.quantity_micros > 0)
+        lost.append(day.group_of_key[losses.security[live]])
+    groups = np.unique(np.concatenate(lost))
+    touched = np.isin(day.group_of_key[day.key_of_row], groups)
+    codes: Ints = np.unique(day.universe.group[touched])
+    return codes
+
+
+def _account(
+    day: DayUniverse, household: Household, account: AccountRecord, state: AccountState
+) -> Account:
+    profile = household.profile
+    rates = (profile.short_rate_micros / MICROS, profile.long_rate_micros / MICROS)
+    short_rate, long_rate = rates if account.taxed else (0.0, 0.0)
+    band = (account.cash_low_bps / 1e4, account.cash_high_bps / 1e4)
+    return Account(
+        account_id=account.account_id,
+        lots=lot_columns(day, account, state),
+        cash=state.cash_cents / CENTS,
+        cash_low=band[0],
+        cash_high=band[1],
+        target=day.target * (1.0 - (band[0] + band[1]) / 2.0),
+        limits=limits(day, household.restrictions[account.account_id]),
+        st_rate=short_rate,
+        lt_rate=long_rate,
+        min_trade=account.min_trade_cents / CENTS,
+        whole_shares=bool(account.whole_shares),
+        risk_aversion=_optional(account.risk_aversion_micros, MICROS),
+        te_cap=_optional(account.te_cap_bps, 10_000),
+    )
+
+
+def _optional(value: int | None, scale: int) -> float | None:
+    return None if value is None else value / scale
+
+
+def lot_columns(day: DayUniverse, account: AccountRecord, state: AccountState) -> LotColumns:
+    """The account's lots in the solver's units, row for row as in its state."""
+    lots = state.lots
+    rows = day.row_of_key[lots.security]
+    if len(rows) and int(rows.min()) < 0:
+        raise BookError(
+            "price.missing",
+            "A held security has no close today.",
+            where=account.account_id,
+            remedy="Import the missing prices or the corporate action that ended it.",
+        )
+    replaces = (lots.purchase == 1) & (lots.used == 0)
+    return LotColumns(
+        security=rows,
+        quantity=lots.quantity_micros / MICROS,
+        basis=lots.basis_cents / CENTS,
+        acquired_day=np.where(replaces, lots.acquired_day, _LONG_AGO),
+        long_term=is_long_term(lots.holding_day, day.day),
+    )
+
+
+def limits(day: DayUniverse, wishes: tuple[Restriction, ...]) -> Limits:
+    """Restrictions as masks and bounds; BookError for a kind or a name that nobody knows."""
+    count, sectors = len(day.key_of_row), len(day.universe.sector_name)
+    masks = {kind: np.zeros(count, dtype=bool) for kind in ("exclude", "no_buy", "no_sell")}
+    max_weight = np.full(count, np.inf)
+    sector_max, sector_min = np.full(sectors, np.inf), np.zeros(sectors)
+    for wish in wishes:
+        value = (wish.value_bps or 0) / 1e4
+        if wish.kind in masks:
+            masks[wish.kind] |= _named(day, wish)
+        elif wish.kind == "max_weight":
+            named = _named(day, wish)
+            max_weight[named] = np.minimum(max_weight[named], value)
+        elif wish.kind in ("sector_max", "sector_min"):
+            code = _sector(day, wish)
+            if wish.kind == "sector_max":
+                sector_max[code] = min(sector_max[code], value)
+            else:
+                sector_min[code] = max(sector_min[code], value)
+        else:
+            raise _bad_wish(wish, f"'{wish.kind}' is no kind of restriction.")
+    return Limits(
+        masks["exclude"], masks["no_buy"], masks["no_sell"], max_weight, sector_max, sector_min
+    )
+
+
+def _named(day: DayUniverse, wish: Restriction) -> Mask:
+    """Universe rows that a restriction names; a security not traded today touches none."""
+    mask = np.zeros(len(day.key_of_row), dtype=bool)
+    if wish.scope == "security":
+        row = day.row_of_id.get(wish.scope_key)
+        if row is not None:
+            mask[row] = True
+        return mask
+    if wish.scope == "sector":
+        return day.universe.sector == _sector(day, wish)
+    if wish.scope == "theme" and wish.scope_key in day.themes:
+        return day.themes[wish.scope_key]
+    raise _bad_wish(wish, f"There is no {wish.scope} '{wish.scope_key}'.")
+
+
+def _sector(day: DayUniverse, wish: Restriction) -> int:
+    if wish.scope_key not in day.universe.sector_name:
+        raise _bad_wish(wish, f"There is no sector '{wish.scope_key}'.")
+    return day.universe.sector_name.index(wish.scope_key)
+
+
+def _bad_wish(wish: Restriction, message: str) -> BookError:
+    return BookError(
+        "restriction.unknown",
+        message,
+        where=f"{wish.account_id}, {wish.restriction_id}",
+        remedy="Correct the restriction; the account is not traded before.",
+    )

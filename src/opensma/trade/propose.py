@@ -1,0 +1,156 @@
+"""Stage `decide`: ask `construct` for every taxpayer's plans and file them with their reasons.
+
+Shards of taxpayers run in worker processes that read the book themselves; plans come back as rows
+and are written here, a batch of taxpayers per transaction. One account's failure stays its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from opensma.book.daybook import DayContext
+from opensma.book.ledger import load_states
+from opensma.book.master import Household
+from opensma.book.plans import PlanContext, day_plans, put_plan_rows, stored
+from opensma.book.runs import ExceptionRecord, add_exceptions, day_exceptions
+from opensma.book.state import AccountState
+from opensma.book.store import Book, Connection, row_of
+from opensma.construct.plan import Plan, Status
+from opensma.construct.solve import Prepared, solve_taxpayer
+from opensma.errors import BookError
+from opensma.market import estimate_risk
+from opensma.trade.problem import DayUniverse, day_universe, taxpayer_problem
+from opensma.units import notional_cents_array
+from opensma.workers import map_shards
+
+STAGE = "decide"
+_SHARD = 24  # taxpayers per task: small enough to share evenly, large enough to be cheap
+
+
+@dataclass(frozen=True, slots=True)
+class DecideShared:
+    """What every worker gets once."""
+
+    book_url: str
+    day: DayUniverse
+    prepared: Prepared
+    run_id: str
+    skipped: frozenset[str]  # accounts that the opening stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """One taxpayer's result as rows of the book."""
+
+    taxpayer_key: int
+    plans: list[tuple[Any, ...]]
+    trades: list[tuple[Any, ...]]
+    exceptions: list[ExceptionRecord]
+
+
+def decide_stage(context: DayContext) -> dict[str, object]:
+    """Plan every account that has none yet; returns counts by status."""
+    left = context.open_taxpayers(STAGE)
+    shards = [left[start : start + _SHARD] for start in range(0, len(left), _SHARD)]
+    if shards:
+        shared = _shared(context)
+        for some, filed in zip(
+            shards, map_shards(decide_shard, shared, shards, context.workers), strict=True
+        ):
+            with context.commit(STAGE, some) as connection:
+                _file(connection, filed)
+            context.progress(sum(len(h.accounts) for h in some))
+    return _outcome(context)
+
+
+def _shared(context: DayContext) -> DecideShared:
+    risk = estimate_risk(context.market, context.day)
+    day = day_universe(context.market, context.keys, risk, context.day)
+    run_id = context.run.run_id
+    with context.book.read() as connection:
+        stopped = frozenset(e.account_id for e in day_exceptions(connection, run_id))
+    return DecideShared(context.book.url, day, Prepared(day.universe), run_id, stopped)
+
+
+def decide_shard(shared: DecideShared, shard: list[Household]) -> list[Filed]:
+    """Decide for some taxpayers; runs in a worker process with its own connection."""
+    keys = [a.account_key for h in shard for a in h.accounts]
+    with Book(shared.book_url).read() as connection:
+        states = load_states(connection, keys)
+    return [_decide(shared, household, states) for household in shard]
+
+
+def _decide(shared: DecideShared, household: Household, states: dict[int, AccountState]) -> Filed:
+    key = household.taxpayer.taxpayer_key
+    if any(a.account_id in shared.skipped for a in household.accounts):
+        return Filed(key, [], [], [])  # the opening has reported why
+    try:
+        problem = taxpayer_problem(shared.day, household, states)
+    except BookError as error:
+        return Filed(key, [], [], _stopped(shared, household, error))
+    plans = solve_taxpayer(shared.prepared, problem, shared.day.day)
+    rows, trades, exceptions = [], [], []
+    for account, plan in zip(household.accounts, plans, strict=True):
+        context = _plan_context(shared, states[account.account_key])
+        record, legs = stored(plan, context)
+        rows.append(row_of(record))
+        trades += [row_of(leg) for leg in legs]
+        if plan.status is not Status.SOLVED:
+            exceptions.append(_not_solved(shared.run_id, plan))
+    return Filed(key, rows, trades, exceptions)
+
+
+def _plan_context(shared: DecideShared, state: AccountState) -> PlanContext:
+    day = shared.day
+    prices = day.price_micros[day.row_of_key[state.lots.security]]
+    held = int(notional_cents_array(state.lots.quantity_micros, prices).sum())
+    return PlanContext(
+        shared.run_id,
+        day.day,
+        held + state.cash_cents,
+        state.lots.lot,
+        day.key_of_row,
+        day.price_micros,
+    )
+
+
+def _not_solved(run_id: str, plan: Plan) -> ExceptionRecord:
+    code = f"decide.{plan.status.value}"
+    infeasible = plan.status is Status.INFEASIBLE
+    remedy = (
+        "Relax one of the restrictions named; the account keeps its holdings until then."
+        if infeasible
+        else "The account keeps its holdings; report the message with the day's date."
+    )
+    return ExceptionRecord(run_id, STAGE, plan.account_id, code, plan.message, remedy)
+
+
+def _stopped(shared: DecideShared, household: Household, error: BookError) -> list[ExceptionRecord]:
+    """Accounts that share wash sales are decided together, so all of the household wait."""
+    return [
+        ExceptionRecord(
+            shared.run_id,
+            STAGE,
+            account.account_id,
+            error.code,
+            f"{error.message} ({error.where})",
+            error.remedy,
+        )
+        for account in household.accounts
+    ]
+
+
+def _file(connection: Connection, filed: list[Filed]) -> None:
+    put_plan_rows(
+        connection, [row for f in filed for row in f.plans], [t for f in filed for t in f.trades]
+    )
+    add_exceptions(connection, [e for f in filed for e in f.exceptions])
+
+
+def _outcome(context: DayContext) -> dict[str, object]:
+    counts = dict.fromkeys(("solved", "infeasible", "failed"), 0)
+    with context.book.read() as connection:
+        for plan in day_plans(connection, context.run.run_id):
+            counts[plan.status] += 1
+    return dict(counts)
