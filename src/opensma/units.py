@@ -10,19 +10,22 @@ A quantity times a price passes 2**63 from $9.2m upwards, so products are split 
 """
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
-from opensma.errors import InputError
+from opensma.errors import InputError, ensure
 
 Ints = npt.NDArray[np.int64]
 
 MICROS = 1_000_000
 CENTS = 100
 MICROS_PER_CENT = MICROS // CENTS
+
+# Decimal rounds to its context's precision without a word; D2 wants an error instead.
+_EXACT = Context(prec=40, traps=[Inexact, InvalidOperation, Overflow])
 
 
 def round_half_up(numerator: int, denominator: int) -> int:
@@ -38,6 +41,7 @@ def cut_cents(amount_cents: int, part: int, whole: int) -> int:
 def split_cents(amount_cents: int, weights: Sequence[int]) -> list[int]:
     """Split an amount by weights so that the parts sum to it exactly, whatever its sign (D4)."""
     total = sum(weights)
+    ensure(total or not amount_cents, "an amount without weights", amount_cents=amount_cents)
     parts, reached, before = [], 0, 0
     for weight in weights:
         reached += weight
@@ -75,10 +79,10 @@ def parse_cents(text: str, where: str = "") -> int:
 
 def _parse(text: str, scale: int, wanted: str, where: str) -> int:
     try:
-        scaled = Decimal(text) * scale
-        if scaled == scaled.to_integral_value():
+        scaled = _EXACT.multiply(Decimal(text), scale)
+        if scaled == scaled.to_integral_value() and abs(scaled) < 2**63:
             return int(scaled)
-    except (InvalidOperation, ValueError, OverflowError):
+    except (ArithmeticError, ValueError):  # no number, NaN, infinity, or more digits than exact
         pass
     raise InputError(
         "number.invalid", f"'{text}' is not {wanted}.", where=where, remedy="Correct the value."
