@@ -131,7 +131,7 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(error, as_json)
     except OSError as error:
         return _fail(_from_system(error), as_json)
-    except Exception as error:  # noqa: BLE001 - the edge: Python's own exit code 1 means "a difference"
+    except Exception as error:  # noqa: BLE001 - Python's own exit code 1 means "a difference"
         traceback.print_exc()
         return _fail(_from_bug(error), as_json)
 
