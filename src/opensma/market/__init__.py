@@ -7,6 +7,7 @@ after it. Must never know: accounts, lots, owners, the book.
 """
 
 from opensma.market.actions import Action, ActionKind
+from opensma.market.generator import generate_market
 from opensma.market.panel import FOREVER, Intervals, Market, ShareCounts
 from opensma.market.store import ImportReport, import_market, open_market
 
@@ -18,6 +19,7 @@ __all__ = [
     "Intervals",
     "Market",
     "ShareCounts",
+    "generate_market",
     "import_market",
     "open_market",
 ]
