@@ -48,7 +48,7 @@ def generate_market(
             "generate.too_small",
             f"{securities} securities over {len(days)} sessions are too few.",
             where=str(out),
-            remedy=f"Ask for {FEWEST_SECURITIES} securities and {FEWEST_SESSIONS} sessions or more.",
+            remedy=f"Ask for {FEWEST_SECURITIES} securities, {FEWEST_SESSIONS} sessions or more.",
         )
 
     def stream(name: str) -> np.random.Generator:

@@ -107,7 +107,7 @@ def _earnings(random: np.random.Generator, companies: Companies, moves: Floats) 
     count = moves.shape[1]
     offset = random.integers(12, 50, count)
     for start in range(0, moves.shape[0], 63):
-        row: Ints = start + offset + random.integers(-3, 4, count)
+        row = np.add(offset, start + random.integers(-3, 4, count))
         size = EARNINGS_JUMP * companies.specific * _fat(random, (1, count), 5)[0]
         inside = np.flatnonzero(row < moves.shape[0])
         moves[row[inside], inside] += size[inside]
