@@ -109,8 +109,8 @@ def adjustment_arrays(
     """
     factor = np.ones((len(days), securities))
     cash = np.zeros((len(days), securities))
-    for action in actions:
-        row = int(np.searchsorted(days, action.ex_day))
+    rows = np.searchsorted(days, np.array([action.ex_day for action in actions], np.int64))
+    for row, action in zip(rows.tolist(), actions, strict=True):
         if row >= len(days):
             continue
         if action.kind is ActionKind.SPLIT:

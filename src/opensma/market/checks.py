@@ -172,7 +172,7 @@ def _duplicates(connection: duckdb.DuckDBPyConnection, table: Table, new: str) -
 def _unknown(
     connection: duckdb.DuckDBPyConnection, table: Table, new: str, old: str
 ) -> list[Finding]:
-    if table.name in ("securities", "themes"):  # themes: see `check_themes`
+    if table.name in ("securities", "themes"):  # themes: see `check_merged`
         return []
     rows = connection.execute(
         f"SELECT '{table.name} ' || security_id, count(*) || ' rows name it.' "
@@ -184,14 +184,19 @@ def _unknown(
     return as_findings("error", "security.unknown", remedy, rows)
 
 
-def check_themes(connection: duckdb.DuckDBPyConnection, prefix: str) -> list[Finding]:
-    """Warnings for themes of securities that nobody knows: such rows have no effect."""
+def check_merged(connection: duckdb.DuckDBPyConnection, prefix: str) -> list[Finding]:
+    """Warnings about the merged tables: themes of unknown securities, closes without volume."""
+    bare = connection.execute(
+        f"SELECT security_id || ' ' || min(date), count(*) || ' closes have no volume.' "
+        f"FROM {prefix}prices WHERE volume IS NULL GROUP BY security_id"
+    ).fetchall()
+    findings = as_findings("warning", "volume.missing", "Import the volume; it counts as 0.", bare)
     rows = connection.execute(
         f"SELECT 'themes ' || security_id, 'Theme ' || theme || ' names it; it has no effect.' "
         f"FROM {prefix}themes WHERE security_id NOT IN (SELECT security_id FROM {prefix}securities)"
     ).fetchall()
     remedy = "Add the security to securities.parquet or drop the row."
-    return as_findings("warning", "security.unknown", remedy, rows)
+    return findings + as_findings("warning", "security.unknown", remedy, rows)
 
 
 def _off_calendar(connection: duckdb.DuckDBPyConnection, new: str) -> list[Finding]:

@@ -82,7 +82,7 @@ TABLES = (
             Column("security_id", "text"),
             Column("date", "date"),
             Column("close", "number"),
-            Column("volume", "count"),
+            Column("volume", "count", nullable=True),
         ),
         ("security_id", "date"),
     ),

@@ -7,7 +7,7 @@ decay faster than correlations and are scaled to the volatility of the last week
     covariance = loadings @ factor_cov @ loadings.T + diag(specific_var)      (annual)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -65,8 +65,8 @@ class RiskModel:
 def estimate_risk(market: Market, as_of: Day, settings: RiskSettings | None = None) -> RiskModel:
     """The risk model as known at the close of `as_of`; MarketError under 60 sessions of history."""
     settings = settings or RiskSettings()
-    known = market.until(as_of)
-    returns = known.total_returns()[1:][-settings.window :]
+    known = _recent(market.until(as_of), settings.window + 1)
+    returns = known.total_returns()[1:]
     if len(returns) < FEWEST_SESSIONS:
         raise MarketError(
             "risk.short_history",
@@ -87,6 +87,18 @@ def estimate_risk(market: Market, as_of: Day, settings: RiskSettings | None = No
         settings,
     )
     return _spread_out(inner, known, columns, valid)
+
+
+def _recent(known: Market, sessions: int) -> Market:
+    """The last sessions only: older prices would be worked through for nothing."""
+    days = known.days[-sessions:]
+    return replace(
+        known,
+        days=days,
+        close_micros=known.close_micros[-sessions:],
+        volume=known.volume[-sessions:],
+        recorded=tuple(action for action in known.recorded if action.ex_day >= days[0]),
+    )
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -141,7 +141,7 @@ class SampleCovariance:
 
     def variance(self, weights: Floats) -> Floats:
         """Annual variance of portfolios (p, n)."""
-        return np.asarray(np.einsum("pi,ij,pj->p", weights, self.covariance, weights))
+        return np.asarray(((weights @ self.covariance) * weights).sum(axis=1))
 
     def optimise(self, score: Floats) -> Floats:
         """As `optimise`; a small ridge stands in for the inverse that does not exist."""

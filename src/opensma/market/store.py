@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from opensma.errors import Finding, InputError, MarketError
 from opensma.market.build import build_market
-from opensma.market.checks import check_rows, check_themes
+from opensma.market.checks import check_merged, check_rows
 from opensma.market.layout import TABLES
 from opensma.market.merge import merge_tables
 from opensma.market.panel import Market
@@ -114,7 +114,7 @@ def _checked(connection: duckdb.DuckDBPyConnection, source: Path) -> Market:
     _stop_on_errors(check_rows(connection, "new_", "old_"), source)
     _stop_on_errors(merge_tables(connection, "old_", "new_", "all_"), source)
     market = build_market(connection, "all_")
-    findings = [*check_panel(market), *check_themes(connection, "all_")]
+    findings = [*check_panel(market), *check_merged(connection, "all_")]
     _stop_on_errors(findings, source)
     object.__setattr__(market, "findings", tuple(findings))  # before anyone else holds it
     return market

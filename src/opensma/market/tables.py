@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opensma.errors import Finding, InputError, MarketError
-from opensma.market.layout import ACCEPTED_TYPES, SQL_TYPE, TABLES, Column, Table
+from opensma.market.layout import ACCEPTED_TYPES, SQL_TYPE, TABLE, TABLES, Column, Table
 
 if TYPE_CHECKING:
     import duckdb
@@ -114,6 +114,42 @@ def empty_tables(connection: duckdb.DuckDBPyConnection, prefix: str) -> None:
     for table in TABLES:
         columns = ", ".join(f"{c.name} {SQL_TYPE[c.kind]}" for c in table.columns)
         connection.execute(f"CREATE OR REPLACE TABLE {prefix}{table.name} ({columns})")
+
+
+def fill_table(
+    connection: duckdb.DuckDBPyConnection, prefix: str, name: str, rows: list[tuple[Any, ...]]
+) -> None:
+    """A table from Python rows, handed over as columns: row-wise inserts would take seconds."""
+    table = TABLE[name]
+    columns = {
+        column.name: _column([row[position] for row in rows], column.kind)
+        for position, column in enumerate(table.columns)
+    }
+    picks = ", ".join(
+        f"CAST({column.name} AS {SQL_TYPE[column.kind]}) AS {column.name}"
+        for column in table.columns
+    )
+    create_from(connection, f"{prefix}{name}", picks, columns)
+
+
+def _column(values: list[Any], kind: str) -> npt.NDArray[Any]:
+    if kind == "date":
+        return np.array([None if v is None else str(v) for v in values], dtype="datetime64[us]")
+    if kind == "number":
+        return np.array(values, dtype=object)
+    return np.array(values, dtype=np.int64 if kind == "count" else object)
+
+
+def create_from(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    picks: str,
+    columns: dict[str, npt.NDArray[Any]],
+) -> None:
+    """A table from numpy columns by SQL that picks and casts them from `handed_over`."""
+    connection.register("handed_over", columns)
+    connection.execute(f"CREATE TABLE {name} AS SELECT {picks} FROM handed_over")
+    connection.unregister("handed_over")
 
 
 def write_tables(connection: duckdb.DuckDBPyConnection, prefix: str, folder: Path) -> None:

@@ -29,8 +29,8 @@ SECTORS = (
     Sector(
         "Communication Services",
         0.052,
-        0.95,
-        0.225,
+        0.88,
+        0.207,
         0.070,
         0.4,
         0.022,
@@ -39,8 +39,8 @@ SECTORS = (
     Sector(
         "Consumer Discretionary",
         0.111,
-        1.20,
-        0.225,
+        1.22,
+        0.207,
         0.085,
         0.3,
         0.016,
@@ -49,8 +49,8 @@ SECTORS = (
     Sector(
         "Consumer Staples",
         0.066,
-        0.52,
-        0.165,
+        0.55,
+        0.152,
         0.085,
         -0.4,
         0.027,
@@ -59,8 +59,8 @@ SECTORS = (
     Sector(
         "Energy",
         0.047,
-        0.90,
-        0.185,
+        0.95,
+        0.170,
         0.230,
         -1.2,
         0.034,
@@ -69,8 +69,8 @@ SECTORS = (
     Sector(
         "Financials",
         0.145,
-        1.00,
-        0.175,
+        1.08,
+        0.161,
         0.085,
         -0.7,
         0.024,
@@ -79,8 +79,8 @@ SECTORS = (
     Sector(
         "Health Care",
         0.121,
-        0.70,
-        0.205,
+        0.76,
+        0.189,
         0.080,
         0.1,
         0.017,
@@ -89,8 +89,8 @@ SECTORS = (
     Sector(
         "Industrials",
         0.155,
-        1.00,
-        0.180,
+        1.1,
+        0.166,
         0.065,
         -0.3,
         0.016,
@@ -99,8 +99,8 @@ SECTORS = (
     Sector(
         "Information Technology",
         0.145,
-        1.25,
-        0.215,
+        1.2,
+        0.198,
         0.085,
         1.1,
         0.013,
@@ -109,8 +109,8 @@ SECTORS = (
     Sector(
         "Materials",
         0.050,
-        1.00,
-        0.190,
+        1.08,
+        0.175,
         0.090,
         -0.6,
         0.021,
@@ -119,8 +119,8 @@ SECTORS = (
     Sector(
         "Real Estate",
         0.057,
-        0.95,
-        0.150,
+        1.0,
+        0.138,
         0.115,
         -0.1,
         0.034,
@@ -129,8 +129,8 @@ SECTORS = (
     Sector(
         "Utilities",
         0.052,
-        0.58,
-        0.110,
+        0.62,
+        0.101,
         0.130,
         -0.4,
         0.033,
@@ -155,7 +155,7 @@ THEMES = {
 }
 
 TOTAL_CAP_DOLLARS = 34e12
-MEMBER_SHARE = 505 / 576  # of all securities of the window; the others enter later
+MEMBER_SHARE = 505 / 580  # of all securities of the window; the others enter later
 DUAL_CLASS_RANKS = (4, 180, 260, 430, 470)  # companies with a second class, by size
 
 
@@ -220,7 +220,7 @@ def _twins(securities: int, members: int) -> Ints:
 def rank_size(rank: Floats, scale: float) -> Floats:
     """Relative capitalisation by rank from 1: a power law whose tail bends down."""
     stretched = rank * scale
-    bent: Floats = np.exp(-0.70 * np.log(rank) - 0.00113 * stretched - 5.24e-6 * stretched**2)
+    bent: Floats = np.exp(-0.73 * np.log(rank) - 0.00113 * stretched - 5.24e-6 * stretched**2)
     return bent
 
 
@@ -285,13 +285,20 @@ def _loadings(
     count = len(sector)
     risky = random.standard_normal(count)  # one trait drives both beta and specific volatility
     beta = np.array([SECTORS[s].beta for s in sector])
-    beta = beta * np.exp(0.20 * risky + 0.14 * random.standard_normal(count))
+    beta = beta * np.exp(0.25 * risky + 0.14 * random.standard_normal(count))
     specific = np.array([SECTORS[s].specific for s in sector])
-    tail = np.where(random.random(count) < 0.06, random.uniform(0.25, 0.8, count), 0.0)
+    tail = np.where(random.random(count) < 0.11, random.uniform(0.25, 0.85, count), 0.0)
     small = -0.05 * (np.log(size) - np.log(size).mean())
     specific = specific * np.exp(
         0.24 * risky + 0.17 * random.standard_normal(count) + tail + np.clip(small, -0.15, 0.1)
     )
+    # Giants are spread over many businesses: calmer, and closer to the market.
+    giants = np.argsort(-size)[: max(1, count // 50)]
+    specific[giants] *= 0.78
+    beta[giants] = 0.5 + 0.5 * beta[giants]
+    beta /= (beta * size).sum() / size.sum()
+    beta *= 1.08  # the typical company follows the index more closely than capitalisation says
+    beta[giants] /= 1.08
     growth = np.array([SECTORS[s].growth for s in sector])
     growth = 0.75 * growth + 0.55 * random.standard_normal(count) + 0.3 * risky
     big = (np.log(size) - np.log(size).mean()) / np.log(size).std()

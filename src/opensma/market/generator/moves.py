@@ -8,11 +8,11 @@ from opensma.market.generator.companies import SECTORS, Companies, Floats, Ints
 from opensma.market.generator.lives import Lives
 
 # One year in four is a bear market. Its log return and volatility, and those of other years.
-CALM_DRIFT, CALM_VOLATILITY = 0.165, 0.118
-STRESS_DRIFT, STRESS_VOLATILITY = -0.235, 0.222
-STYLE_VOLATILITY = (0.075, 0.035, 0.060)
-INDUSTRY_VOLATILITY = 0.085
-EARNINGS_JUMP = 0.17  # of a company's annual specific volatility, once a quarter
+CALM_DRIFT, CALM_VOLATILITY = 0.180, 0.110
+STRESS_DRIFT, STRESS_VOLATILITY = -0.205, 0.204
+STYLE_VOLATILITY = (0.070, 0.035, 0.080)
+INDUSTRY_VOLATILITY = 0.065
+EARNINGS_JUMP = 0.25  # of a company's annual specific volatility, once a quarter
 DAY = 252**-0.5
 
 
@@ -87,8 +87,8 @@ def _specific(random: np.random.Generator, common: Floats, companies: Companies)
     count = len(companies.security_id)
     own = _slow_noise(random, (len(common), count), 0.985, 0.055)
     scale = np.exp(own) * common[:, None] ** 0.35
-    drift = 0.05 * random.standard_normal(count) / 252
-    noise = scale * companies.specific * DAY * _fat(random, (len(common), count), 5)
+    drift = 0.75 * companies.specific * random.standard_normal(count) / 252
+    noise = scale * companies.specific * DAY * _fat(random, (len(common), count), 4)
     return np.asarray(noise + drift - 0.5 * (companies.specific * DAY) ** 2)
 
 

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from opensma.market.generator.companies import SECTORS, THEMES, Companies
 from opensma.market.generator.lives import Lives
 from opensma.market.generator.members import Span
 from opensma.market.generator.prices import Paths
-from opensma.market.layout import SQL_TYPE, TABLE
 from opensma.market.panel import DEFAULT_BENCHMARK
-from opensma.market.tables import connect, disk_full, write_tables
+from opensma.market.tables import connect, create_from, disk_full, fill_table, write_tables
 
 if TYPE_CHECKING:
     import duckdb
 
 Rows = list[tuple[Any, ...]]
+MADE = "made_"
 EXCHANGES = ("nyse", "nasdaq")
 
 
@@ -37,54 +36,21 @@ def write_market(
     connection = connect()
     ids = companies.security_id
     _prices(connection, paths, ids, days)
-    _fill(connection, "securities", _securities(companies, lives, days))
-    _fill(connection, "symbols", _symbols(companies, lives, days))
-    _fill(connection, "shares_outstanding", _shares(paths, ids, days))
+    fill_table(connection, MADE, "securities", _securities(companies, lives, days))
+    fill_table(connection, MADE, "symbols", _symbols(companies, lives, days))
+    fill_table(connection, MADE, "shares_outstanding", _shares(paths, ids, days))
     members = [
         (DEFAULT_BENCHMARK, ids[i], days[first], None if last < 0 else days[last])
         for i, first, last in spans
     ]
-    _fill(connection, "constituents", members)
-    _fill(connection, "actions", _actions(paths, ids, days))
-    _fill(connection, "themes", _themes(companies))
+    fill_table(connection, MADE, "constituents", members)
+    fill_table(connection, MADE, "actions", _actions(paths, ids, days))
+    fill_table(connection, MADE, "themes", _themes(companies))
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise disk_full(out / "x") if error.errno == errno.ENOSPC else error from error
-    write_tables(connection, "made_", out)
-
-
-def _fill(connection: duckdb.DuckDBPyConnection, name: str, rows: Rows) -> None:
-    """A table from Python rows, handed over as columns: row-wise inserts would take seconds."""
-    table = TABLE[name]
-    columns = {
-        column.name: _column([row[position] for row in rows], column.kind)
-        for position, column in enumerate(table.columns)
-    }
-    picks = ", ".join(
-        f"CAST({column.name} AS {SQL_TYPE[column.kind]}) AS {column.name}"
-        for column in table.columns
-    )
-    _create_from(connection, f"made_{name}", picks, columns)
-
-
-def _column(values: list[Any], kind: str) -> npt.NDArray[Any]:
-    if kind == "date":
-        return np.array([None if v is None else str(v) for v in values], dtype="datetime64[us]")
-    if kind == "number":
-        return np.array(values, dtype=object)
-    return np.array(values, dtype=np.int64 if kind == "count" else object)
-
-
-def _create_from(
-    connection: duckdb.DuckDBPyConnection,
-    name: str,
-    picks: str,
-    columns: dict[str, npt.NDArray[Any]],
-) -> None:
-    connection.register("handed_over", columns)
-    connection.execute(f"CREATE TABLE {name} AS SELECT {picks} FROM handed_over")
-    connection.unregister("handed_over")
+    write_tables(connection, MADE, out)
 
 
 def _prices(
@@ -98,7 +64,7 @@ def _prices(
         "volume": paths.volume[row, security],
     }
     picks = "security_id, CAST(date AS DATE) AS date, close, volume"
-    _create_from(connection, "made_prices", picks, columns)
+    create_from(connection, f"{MADE}prices", picks, columns)
 
 
 def _securities(companies: Companies, lives: Lives, days: list[date]) -> Rows:

@@ -12,7 +12,7 @@ from opensma.market.generator.lives import Lives, SpinOff, is_growth_sector
 MEDIAN_PRICE, PRICE_SPREAD = 95.0, 0.80
 PAYERS = 0.80
 SPLIT_RATIOS = np.array([1.5, 2.0, 3.0, 4.0, 5.0, 10.0, 20.0, 50.0])
-SPLIT_HAZARD = 0.0045  # per session above the price at which a company splits
+SPLIT_HAZARD = 0.0017  # per session above the price at which a company splits
 TURNOVER, TURNOVER_SPREAD = 0.0056, 0.5  # shares traded a day over shares outstanding
 
 
