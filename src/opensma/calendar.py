@@ -136,10 +136,7 @@ def sessions(first: date, last: date) -> list[date]:
 @lru_cache(maxsize=4096)
 def settlement_date(trade_date: date) -> date:
     """Settlement of a trade: T+3 until 2017-09-04, T+2 until 2024-05-27, T+1 since."""
-    if trade_date >= _T_PLUS_1_FROM:
-        lag = 1
-    else:
-        lag = 2 if trade_date >= _T_PLUS_2_FROM else 3
+    lag = 3 - (trade_date >= _T_PLUS_2_FROM) - (trade_date >= _T_PLUS_1_FROM)
     day = trade_date
     while lag:
         day += timedelta(days=1)
@@ -158,3 +155,8 @@ def parse_date(text: str, where: str = "") -> date:
             where=where,
             remedy="Use YYYY-MM-DD.",
         ) from error
+
+
+def session_close(day: date) -> str:
+    """The time that facts of a session carry when nobody else sets one: 16:00 in New York."""
+    return f"{day.isoformat()}T16:00:00-05:00"

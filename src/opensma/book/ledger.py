@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -56,44 +57,49 @@ def append(
 ) -> None:
     """Write entries and the states that they lead to, in one transaction of the caller."""
     entries = sorted(booked, key=lambda b: (b.entry.account_key, b.seq))
-    insert_rows(
-        connection,
-        schema.journal,
-        [
-            (
-                b.entry.account_key,
-                b.seq,
-                b.entry.kind.value,
-                _iso(b.entry.trade_day),
-                _iso(b.entry.settle_day),
-                b.entry.source_id,
-                b.recorded_at,
-                b.text,
-                b.previous_hash,
-                b.hash,
-            )
-            for b in entries
-        ],
-    )
     last = {b.entry.account_key: b for b in entries}
     after = {state.account_key: state for state in states}
     for key, entry in last.items():
         ensure(after[key].head_hash == entry.hash, "state does not follow its journal", key=key)
-    put_states(connection, [after[key] for key in sorted(last)])
+    put_rows(connection, journal_rows(entries), [state_row(after[key]) for key in sorted(last)])
 
 
-def put_states(connection: Connection, states: Sequence[AccountState]) -> None:
-    """Replace snapshots."""
+def journal_rows(booked: Iterable[Booked]) -> list[tuple[Any, ...]]:
+    """Entries as rows of the journal."""
+    return [
+        (
+            b.entry.account_key,
+            b.seq,
+            b.entry.kind.value,
+            _iso(b.entry.trade_day),
+            _iso(b.entry.settle_day),
+            b.entry.source_id,
+            b.recorded_at,
+            b.text,
+            b.previous_hash,
+            b.hash,
+        )
+        for b in booked
+    ]
+
+
+def state_row(state: AccountState) -> tuple[Any, ...]:
+    """A state as a row of `account_state`: packed, with its checksum."""
+    body = pack(state)
+    return state.account_key, state.seq, state.head_hash, checksum(body), body
+
+
+def put_rows(
+    connection: Connection, journal: list[tuple[Any, ...]], states: list[tuple[Any, ...]]
+) -> None:
+    """Append journal rows and replace snapshots, in the caller's transaction."""
+    insert_rows(connection, schema.journal, journal)
     table = schema.account_state
-    keys = [state.account_key for state in states]
+    keys = [row[0] for row in states]
     for start in range(0, len(keys), _CHUNK):
         some = keys[start : start + _CHUNK]
         connection.execute(table.delete().where(table.c.account_key.in_(some)))
-    rows = []
-    for state in states:
-        body = pack(state)
-        rows.append((state.account_key, state.seq, state.head_hash, checksum(body), body))
-    insert_rows(connection, table, rows)
+    insert_rows(connection, table, states)
 
 
 def read_journal(

@@ -7,7 +7,7 @@ here; an error leaves the ledger to be thrown away whole (D7).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,11 +56,13 @@ class TaxpayerLedger:
         taxed: dict[int, bool],
         group_of_key: Ints,
         recorded_at: str,
+        watch: Callable[[Booked, AccountState], None] | None = None,
     ) -> None:
         self.states = {state.account_key: state for state in states}
         self.taxed = taxed
         self.group_of_key = group_of_key
         self.recorded_at = recorded_at
+        self.watch = watch
         self.booked: list[Booked] = []
 
     def post(self, entry: Entry) -> Booked:
@@ -69,6 +71,8 @@ class TaxpayerLedger:
         ensure(after.cash_cents >= 0, "an account never overdraws", account=entry.account_key)
         self.states[entry.account_key] = after
         self.booked.append(booked)
+        if self.watch:
+            self.watch(booked, after)
         return booked
 
     def deposit(self, account: int, cents: int, day: int, source_id: str) -> None:

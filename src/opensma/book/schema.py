@@ -31,8 +31,8 @@ metadata = MetaData(
     }
 )
 
-Whole = BigInteger().with_variant(Integer(), "sqlite")
-Real = Double().with_variant(REAL(), "sqlite")
+Whole: Any = BigInteger().with_variant(Integer(), "sqlite")
+Real: Any = Double().with_variant(REAL(), "sqlite")
 
 
 def _key(name: str, kind: Any = Whole) -> Column[Any]:

@@ -55,7 +55,7 @@ def import_command(source: Path, store: Path, as_json: bool) -> None:
 @group.command("generate")
 @click.option("--out", type=FOLDER, required=True, help="Folder for the seven tables.")
 @click.option("--seed", type=int, default=7, show_default=True)
-@click.option("--securities", type=click.IntRange(30, 5000), default=580, show_default=True)
+@click.option("--securities", type=click.IntRange(30, 5000), default=590, show_default=True)
 @click.option("--from", "start", default="2021-02-01", show_default=True)
 @click.option("--to", "end", default="2024-12-31", show_default=True)
 @json_option

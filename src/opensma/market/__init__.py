@@ -9,6 +9,7 @@ after it. Must never know: accounts, lots, owners, the book.
 from opensma.market.actions import Action, ActionKind
 from opensma.market.generator import generate_market
 from opensma.market.panel import FOREVER, Intervals, Market, ShareCounts
+from opensma.market.risk import RiskModel, estimate_risk
 from opensma.market.store import ImportReport, import_market, open_market
 
 __all__ = [
@@ -18,7 +19,9 @@ __all__ = [
     "ImportReport",
     "Intervals",
     "Market",
+    "RiskModel",
     "ShareCounts",
+    "estimate_risk",
     "generate_market",
     "import_market",
     "open_market",

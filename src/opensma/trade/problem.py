@@ -24,10 +24,12 @@ _LONG_AGO = 1
 
 
 @dataclass(frozen=True, slots=True)
-class DayUniverse:
+class DayView:
     """The securities that can be traded on the day, with maps from and to the book's keys."""
 
-    universe: Universe
+    security: tuple[str, ...]
+    sector: Ints
+    sector_name: tuple[str, ...]
     key_of_row: Ints  # (n,)
     row_of_key: Ints  # -1 where a key cannot be traded today
     price_micros: Ints  # (n,)
@@ -38,7 +40,15 @@ class DayUniverse:
     day: int
 
 
-def day_universe(market: Market, keys: KeyMap, risk: RiskModel, day: int) -> DayUniverse:
+@dataclass(frozen=True, slots=True)
+class DayUniverse:
+    """The view with what the decision needs besides: costs and the risk model."""
+
+    view: DayView
+    universe: Universe
+
+
+def day_view(market: Market, keys: KeyMap, day: int) -> DayView:
     """Every security with a close on the day; the benchmark's weights among them."""
     closes = market.close_micros[market.row(day)]
     listed = np.flatnonzero(closes > 0)
@@ -47,19 +57,10 @@ def day_universe(market: Market, keys: KeyMap, risk: RiskModel, day: int) -> Day
     row_of_key[key_of_row] = np.arange(len(listed))
     weights = market.target_weights(day)[listed]
     names = tuple(market.security_id[row] for row in listed)
-    universe = Universe(
-        security=names,
-        price=closes[listed] / MICROS,
-        cost_bps=market.cost_bps(day)[listed],
-        sector=market.sector_code[listed],
-        sector_name=market.sector_name,
-        group=market.group[listed],
-        loadings=risk.loadings[listed],
-        factor_cov=risk.factor_cov,
-        specific_var=risk.specific_var[listed],
-    )
-    return DayUniverse(
-        universe,
+    return DayView(
+        names,
+        market.sector_code[listed],
+        market.sector_name,
         key_of_row,
         row_of_key,
         closes[listed],
@@ -71,32 +72,54 @@ def day_universe(market: Market, keys: KeyMap, risk: RiskModel, day: int) -> Day
     )
 
 
+def day_universe(market: Market, view: DayView, risk: RiskModel) -> DayUniverse:
+    """The solver's universe, row for row the view's."""
+    listed = np.array([market.index[name] for name in view.security], dtype=np.int64)
+    universe = Universe(
+        security=view.security,
+        price=view.price_micros / MICROS,
+        cost_bps=market.cost_bps(view.day)[listed],
+        sector=view.sector,
+        sector_name=view.sector_name,
+        group=market.group[listed],
+        loadings=risk.loadings[listed],
+        factor_cov=risk.factor_cov,
+        specific_var=risk.specific_var[listed],
+    )
+    return DayUniverse(view, universe)
+
+
 def taxpayer_problem(
-    day: DayUniverse, household: Household, states: dict[int, AccountState]
+    universe: DayUniverse, household: Household, states: dict[int, AccountState]
 ) -> Taxpayer:
     """The problem of one taxpayer; BookError when a held security cannot be traded today."""
+    day = universe.view
     accounts = tuple(
         _account(day, household, account, states[account.account_key])
         for account in household.accounts
     )
-    return Taxpayer(household.taxpayer.taxpayer_id, accounts, _loss_groups(day, household, states))
+    return Taxpayer(
+        household.taxpayer.taxpayer_id, accounts, _loss_groups(universe, household, states)
+    )
 
 
-def _loss_groups(day: DayUniverse, household: Household, states: dict[int, AccountState]) -> Ints:
+def _loss_groups(
+    universe: DayUniverse, household: Household, states: dict[int, AccountState]
+) -> Ints:
     """Universe group codes that the taxpayer sold at a loss in the last 30 days (W1, W27)."""
-    lost = []
+    day, lost = universe.view, []
     for account in household.accounts:
         losses = states[account.account_key].losses
         live = (losses.sold_day + WINDOW_DAYS >= day.day) & (losses.quantity_micros > 0)
         lost.append(day.group_of_key[losses.security[live]])
     groups = np.unique(np.concatenate(lost))
     touched = np.isin(day.group_of_key[day.key_of_row], groups)
-    codes: Ints = np.unique(day.universe.group[touched])
+    codes: Ints = np.unique(universe.universe.group[touched])
     return codes
 
 
 def _account(
-    day: DayUniverse, household: Household, account: AccountRecord, state: AccountState
+    day: DayView, household: Household, account: AccountRecord, state: AccountState
 ) -> Account:
     profile = household.profile
     rates = (profile.short_rate_micros / MICROS, profile.long_rate_micros / MICROS)
@@ -123,7 +146,7 @@ def _optional(value: int | None, scale: int) -> float | None:
     return None if value is None else value / scale
 
 
-def lot_columns(day: DayUniverse, account: AccountRecord, state: AccountState) -> LotColumns:
+def lot_columns(day: DayView, account: AccountRecord, state: AccountState) -> LotColumns:
     """The account's lots in the solver's units, row for row as in its state."""
     lots = state.lots
     rows = day.row_of_key[lots.security]
@@ -144,9 +167,9 @@ def lot_columns(day: DayUniverse, account: AccountRecord, state: AccountState) -
     )
 
 
-def limits(day: DayUniverse, wishes: tuple[Restriction, ...]) -> Limits:
+def limits(day: DayView, wishes: tuple[Restriction, ...]) -> Limits:
     """Restrictions as masks and bounds; BookError for a kind or a name that nobody knows."""
-    count, sectors = len(day.key_of_row), len(day.universe.sector_name)
+    count, sectors = len(day.key_of_row), len(day.sector_name)
     masks = {kind: np.zeros(count, dtype=bool) for kind in ("exclude", "no_buy", "no_sell")}
     max_weight = np.full(count, np.inf)
     sector_max, sector_min = np.full(sectors, np.inf), np.zeros(sectors)
@@ -170,7 +193,7 @@ def limits(day: DayUniverse, wishes: tuple[Restriction, ...]) -> Limits:
     )
 
 
-def _named(day: DayUniverse, wish: Restriction) -> Mask:
+def _named(day: DayView, wish: Restriction) -> Mask:
     """Universe rows that a restriction names; a security not traded today touches none."""
     mask = np.zeros(len(day.key_of_row), dtype=bool)
     if wish.scope == "security":
@@ -179,16 +202,17 @@ def _named(day: DayUniverse, wish: Restriction) -> Mask:
             mask[row] = True
         return mask
     if wish.scope == "sector":
-        return day.universe.sector == _sector(day, wish)
+        mask[day.sector == _sector(day, wish)] = True
+        return mask
     if wish.scope == "theme" and wish.scope_key in day.themes:
         return day.themes[wish.scope_key]
     raise _bad_wish(wish, f"There is no {wish.scope} '{wish.scope_key}'.")
 
 
-def _sector(day: DayUniverse, wish: Restriction) -> int:
-    if wish.scope_key not in day.universe.sector_name:
+def _sector(day: DayView, wish: Restriction) -> int:
+    if wish.scope_key not in day.sector_name:
         raise _bad_wish(wish, f"There is no sector '{wish.scope_key}'.")
-    return day.universe.sector_name.index(wish.scope_key)
+    return day.sector_name.index(wish.scope_key)
 
 
 def _bad_wish(wish: Restriction, message: str) -> BookError:

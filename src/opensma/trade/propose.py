@@ -20,7 +20,7 @@ from opensma.construct.plan import Plan, Status
 from opensma.construct.solve import Prepared, solve_taxpayer
 from opensma.errors import BookError
 from opensma.market import estimate_risk
-from opensma.trade.problem import DayUniverse, day_universe, taxpayer_problem
+from opensma.trade.problem import DayUniverse, day_universe, day_view, taxpayer_problem
 from opensma.units import notional_cents_array
 from opensma.workers import map_shards
 
@@ -66,7 +66,8 @@ def decide_stage(context: DayContext) -> dict[str, object]:
 
 def _shared(context: DayContext) -> DecideShared:
     risk = estimate_risk(context.market, context.day)
-    day = day_universe(context.market, context.keys, risk, context.day)
+    view = day_view(context.market, context.keys, context.day)
+    day = day_universe(context.market, view, risk)
     run_id = context.run.run_id
     with context.book.read() as connection:
         stopped = frozenset(e.account_id for e in day_exceptions(connection, run_id))
@@ -89,7 +90,7 @@ def _decide(shared: DecideShared, household: Household, states: dict[int, Accoun
         problem = taxpayer_problem(shared.day, household, states)
     except BookError as error:
         return Filed(key, [], [], _stopped(shared, household, error))
-    plans = solve_taxpayer(shared.prepared, problem, shared.day.day)
+    plans = solve_taxpayer(shared.prepared, problem, shared.day.view.day)
     rows, trades, exceptions = [], [], []
     for account, plan in zip(household.accounts, plans, strict=True):
         context = _plan_context(shared, states[account.account_key])
@@ -102,7 +103,7 @@ def _decide(shared: DecideShared, household: Household, states: dict[int, Accoun
 
 
 def _plan_context(shared: DecideShared, state: AccountState) -> PlanContext:
-    day = shared.day
+    day = shared.day.view
     prices = day.price_micros[day.row_of_key[state.lots.security]]
     held = int(notional_cents_array(state.lots.quantity_micros, prices).sum())
     return PlanContext(

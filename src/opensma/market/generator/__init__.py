@@ -34,7 +34,7 @@ def generate_market(
     out: Path,
     *,
     seed: int,
-    securities: int = 580,
+    securities: int = 590,
     start: date = date(2021, 2, 1),
     end: date = date(2024, 12, 31),
 ) -> None:

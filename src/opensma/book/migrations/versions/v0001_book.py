@@ -1,13 +1,15 @@
 """The first schema: names, facts, one trading day, what happened."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0001"
 down_revision = None
 
-Whole = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-Real = sa.Double().with_variant(sa.REAL(), "sqlite")
+Whole: Any = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+Real: Any = sa.Double().with_variant(sa.REAL(), "sqlite")
 
 
 def upgrade() -> None:

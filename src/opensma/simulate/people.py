@@ -1,0 +1,255 @@
+"""Seeded owners: households, their taxes, accounts, wishes and the advisors who serve them.
+
+Everybody is invented. The same seed and index give the same household, whatever is drawn around
+it, so that a book of 50 accounts is the beginning of a book of 1,000.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from importlib.resources import files
+
+import numpy as np
+
+from opensma.book.master import (
+    AccountRecord,
+    Advisor,
+    Household,
+    Owner,
+    Program,
+    Restriction,
+    Strategy,
+    TaxpayerRecord,
+    TaxProfile,
+    User,
+)
+from opensma.tax.rates import marginal_rates
+from opensma.units import MICROS
+
+FIRST, LAST = (
+    tuple(line.split())
+    for line in files("opensma.simulate").joinpath("names.txt").read_text().splitlines()
+)
+FIRMS = (
+    "Harbor Lane Advisors",
+    "Copperfield Wealth",
+    "Juniper & Vale",
+    "Tidewater Family Office",
+    "Meridian Oak Planning",
+    "Lantern Street Partners",
+    "Northgate Fiduciary",
+    "Blue Heron Advisory",
+)
+STATES = {
+    "CA": 18,
+    "NY": 14,
+    "TX": 12,
+    "FL": 11,
+    "NJ": 7,
+    "IL": 7,
+    "MA": 7,
+    "PA": 6,
+    "WA": 5,
+    "CO": 4,
+    "GA": 3,
+    "NC": 3,
+    "OR": 2,
+    "MN": 1,
+}
+CUSTODIANS = ("Custodian A", "Custodian B", "Custodian C")
+PROGRAM = Program("direct", "Direct Indexing")
+STRATEGY = Strategy("large-cap-tax", "direct", "Large Cap 500 Tax-Managed", "large_cap_500")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an owner does with an account: when it is funded, with how much, and what follows."""
+
+    funded_row: int  # session
+    initial_cents: int
+    contributions: tuple[tuple[int, int], ...]  # (session, cents)
+    sweeps_dividends_out: bool  # takes the cash each quarter instead of investing it
+    harvested_row: int | None  # session of a harvest shortly before the day
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedHousehold:
+    """One taxpayer with owners, accounts, wishes and the plan of each account."""
+
+    household: Household
+    owners: tuple[Owner, ...]
+    plans: tuple[Plan, ...]  # aligned with the household's accounts
+
+
+def advisors() -> list[Advisor]:
+    """The advisors of the demo's firms."""
+    found = []
+    for number in range(24):
+        name = f"{FIRST[(number * 7) % len(FIRST)]} {LAST[(number * 11 + 5) % len(LAST)]}"
+        found.append(Advisor(f"adv-{number + 1:02d}", name, FIRMS[number % len(FIRMS)]))
+    return found
+
+
+def users(advised: list[Advisor], first_owner: Owner) -> list[User]:
+    """One user of each role."""
+    return [
+        User("manager", "Portfolio manager", "manager", PROGRAM.program_id),
+        User("advisor", advised[0].name, "advisor", advised[0].advisor_id),
+        User("owner", first_owner.name, "owner", first_owner.owner_id),
+    ]
+
+
+def household(
+    seed: int, number: int, first_account_key: int, room: int, days: list[date], sectors: list[str]
+) -> SimulatedHousehold:
+    """Household `number` with at most `room` accounts, funded on some of the sessions `days`."""
+    rng = np.random.default_rng([seed, 11, number])
+    status = str(rng.choice(["single", "joint", "head", "trust"], p=[0.36, 0.48, 0.06, 0.10]))
+    state = str(rng.choice(list(STATES), p=np.array(list(STATES.values())) / 100))
+    family = LAST[int(rng.integers(len(LAST)))]
+    firsts = [FIRST[int(i)] for i in rng.choice(len(FIRST), 2, replace=False)]
+    name = _household_name(status, firsts, family)
+    taxpayer = TaxpayerRecord(f"tp-{number + 1:05d}", number + 1, name, status, state)
+    owners = tuple(
+        Owner(f"own-{number + 1:05d}-{i + 1}", taxpayer.taxpayer_id, person)
+        for i, person in enumerate(_people(status, firsts, family, name))
+    )
+    count = min(room, 1 + int(rng.choice(3, p=[0.76, 0.19, 0.05])))
+    accounts, plans, wishes = [], [], {}
+    for i in range(count):
+        plan = _plan(rng, len(days))
+        opened = days[plan.funded_row].isoformat()
+        account = _account(rng, taxpayer, owners, i, first_account_key + i, opened)
+        accounts.append(account)
+        plans.append(plan)
+        wishes[account.account_id] = _wishes(rng, account, sectors)
+    profile = _profile(rng, taxpayer, days[-1].year)
+    return SimulatedHousehold(
+        Household(taxpayer, profile, tuple(accounts), wishes), owners, tuple(plans)
+    )
+
+
+def _household_name(status: str, firsts: list[str], family: str) -> str:
+    if status == "trust":
+        return f"{family} Family Trust"
+    if status == "joint":
+        return f"{firsts[0]} & {firsts[1]} {family}"
+    return f"{firsts[0]} {family}"
+
+
+def _people(status: str, firsts: list[str], family: str, name: str) -> list[str]:
+    if status == "joint":
+        return [f"{first} {family}" for first in firsts]
+    return [name]
+
+
+def _profile(rng: np.random.Generator, taxpayer: TaxpayerRecord, year: int) -> TaxProfile:
+    """Marginal rates of the day's year for an income drawn from the affluent half."""
+    income = int(np.exp(rng.normal(np.log(310_000), 0.65))) * 100
+    rates = marginal_rates(year, taxpayer.filing_status, income, income, taxpayer.state)
+    return TaxProfile(
+        taxpayer.taxpayer_id,
+        "2021-01-01",
+        income,
+        rates.short_millionths,
+        rates.long_millionths,
+    )
+
+
+def _plan(rng: np.random.Generator, sessions: int) -> Plan:
+    """Funded on any session that leaves two months; sizes from $100,000 up, most below $1m."""
+    latest = sessions - 45
+    funded = int(latest * rng.beta(1.1, 1.3))
+    initial = int(100_000 * np.exp(abs(rng.normal(0.0, 1.15)))) // 500 * 500 * 100
+    later = sorted(int(r) for r in rng.integers(funded + 5, sessions - 2, int(rng.integers(0, 6))))
+    contributions = tuple(
+        (row, int(initial * rng.uniform(0.05, 0.35)) // 100_000 * 100_000 + 100_000)
+        for row in later
+    )
+    harvested = sessions - 1 - int(rng.integers(3, 19)) if rng.random() < 0.3 else None
+    return Plan(funded, initial, contributions, bool(rng.random() < 0.2), harvested)
+
+
+def _account(
+    rng: np.random.Generator,
+    taxpayer: TaxpayerRecord,
+    owners: tuple[Owner, ...],
+    position: int,
+    key: int,
+    opened: str,
+) -> AccountRecord:
+    owner = owners[position % len(owners)]
+    registration = _registration(rng, taxpayer.filing_status, position)
+    capped = rng.random() < 0.25
+    titles = {
+        "joint": "Joint",
+        "ira": "IRA",
+        "roth_ira": "Roth IRA",
+        "trust": "Trust",
+        "individual": "Individual",
+    }
+    holder = taxpayer.name if registration in ("joint", "trust") else owner.name
+    return AccountRecord(
+        account_id=f"A{key:06d}",
+        account_key=key,
+        taxpayer_id=taxpayer.taxpayer_id,
+        owner_id=owner.owner_id,
+        strategy_id=STRATEGY.strategy_id,
+        advisor_id=f"adv-{int(rng.integers(24)) + 1:02d}",
+        name=f"{holder} · {titles[registration]}",
+        registration=registration,
+        custodian=CUSTODIANS[int(rng.integers(len(CUSTODIANS)))],
+        opened=opened,
+        status="active",
+        whole_shares=1,
+        risk_aversion_micros=None if capped else int(rng.choice([40, 60, 90])) * MICROS,
+        te_cap_bps=int(rng.choice([150, 200, 250])) if capped else None,
+        cash_low_bps=20,
+        cash_high_bps=int(rng.choice([150, 200])),
+        min_trade_cents=int(rng.choice([10_000, 20_000])),
+    )
+
+
+def _registration(rng: np.random.Generator, status: str, position: int) -> str:
+    if position == 0:
+        return {"joint": "joint", "trust": "trust"}.get(status, "individual")
+    if status == "trust":
+        return "trust"
+    return str(rng.choice(["ira", "roth_ira", "individual"], p=[0.55, 0.2, 0.25]))
+
+
+_THEMES = ("fossil_fuel", "tobacco", "firearms", "gambling", "alcohol", "aerospace_defense")
+
+
+def _wishes(
+    rng: np.random.Generator, account: AccountRecord, sectors: list[str]
+) -> tuple[Restriction, ...]:
+    """A third of the owners exclude something, some cap a position or a sector."""
+    found: list[Restriction] = []
+
+    def add(kind: str, scope: str, key: str, value: int | None, reason: str) -> None:
+        number = len(found) + 1
+        found.append(
+            Restriction(
+                f"{account.account_id}-r{number}",
+                account.account_id,
+                kind,
+                scope,
+                key,
+                value,
+                account.opened,
+                None,
+                reason,
+            )
+        )
+
+    if rng.random() < 0.26:
+        for theme in rng.choice(_THEMES, int(rng.integers(1, 3)), replace=False):
+            add("exclude", "theme", str(theme), None, "Owner's values")
+    if rng.random() < 0.08:
+        add("exclude", "sector", str(rng.choice(sectors)), None, "Employer's industry")
+    if rng.random() < 0.05:
+        chosen = str(rng.choice(sectors))
+        add("sector_max", "sector", chosen, 4_000, "Concentration limit")
+    return tuple(found)
