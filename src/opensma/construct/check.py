@@ -109,46 +109,47 @@ def evaluate(
 def check_plans(
     universe: Universe, taxpayer: Taxpayer, plans: Sequence[Plan], as_of_day: int
 ) -> list[Violation]:
-    """Every rule that a taxpayer's plans break; an empty list is a clean bill."""
+    """Every rule that a taxpayer's plans break, and every figure that their trades do not give."""
     trades = [plan.trades for plan in plans]
-    found = check_trades(
-        universe, taxpayer, trades, as_of_day, [plan.status is Status.SOLVED for plan in plans]
-    )
-    broken = {violation.account_id for violation in found if violation.rule == "trade_shape"}
-    if broken:
-        return found
-    figures = evaluate(universe, taxpayer, trades, as_of_day)
-    for account, plan, exact in zip(taxpayer.accounts, plans, figures, strict=True):
+    solved = [plan.status is Status.SOLVED for plan in plans]
+    found, figures = _judge(universe, taxpayer, trades, as_of_day, solved)
+    for account, plan, exact in zip(taxpayer.accounts, plans, figures, strict=False):
         if plan.status is Status.SOLVED:
             found += _claims(account, plan, exact)
     return found
 
 
 def check_trades(
+    universe: Universe, taxpayer: Taxpayer, trades: Sequence[Moves], as_of_day: int
+) -> list[Violation]:
+    """Every rule that trades break which no plan vouches for."""
+    return _judge(universe, taxpayer, trades, as_of_day, [True] * len(trades))[0]
+
+
+def _judge(
     universe: Universe,
     taxpayer: Taxpayer,
     trades: Sequence[Moves],
     as_of_day: int,
-    solved: Sequence[bool] | None = None,
-) -> list[Violation]:
-    """Rules alone, without what a plan says about itself; accounts not solved may not trade."""
-    judged = solved if solved is not None else [True] * len(trades)
+    solved: Sequence[bool],
+) -> tuple[list[Violation], list[Figures]]:
+    """Violations and figures; no figures where trades name something that is not there."""
     found: list[Violation] = []
     for account, moves in zip(taxpayer.accounts, trades, strict=True):
         found += _shape(universe, account, moves)
     if found:
-        return found  # without existing lots nothing else can be computed
+        return found, []
     figures = evaluate(universe, taxpayer, trades, as_of_day)
     barred = _barred(universe, taxpayer, trades)
-    for account, moves, exact, is_solved in zip(
-        taxpayer.accounts, trades, figures, judged, strict=True
+    for account, moves, exact, may_trade in zip(
+        taxpayer.accounts, trades, figures, solved, strict=True
     ):
-        if is_solved:
+        if may_trade:
             found += _rules(universe, account, moves, exact, barred)
         elif len(moves.shares):
             message = f"{len(moves.shares)} trades in an account that was not solved"
             found.append(_violation(account, "not_solved", len(moves.shares), message))
-    return found
+    return found, figures
 
 
 # --- figures -----------------------------------------------------------------------------------
@@ -167,8 +168,10 @@ def replaced_shares(
     sales = []
     for number, (account, moves) in enumerate(zip(taxpayer.accounts, trades, strict=True)):
         lots = account.lots
-        for row in np.flatnonzero(_at_a_loss(universe, account, moves)):
+        for row in np.flatnonzero(_at_a_loss(universe, account, moves)) if left else ():
             lot, security = moves.lot[row], moves.security[row]
+            if int(universe.group[security]) not in left:
+                continue
             unit = lots.basis[lot] / lots.quantity[lot]
             sales.append((lots.acquired_day[lot], number, security, -unit, row))
     for _, number, security, _, row in sorted(sales):
