@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -188,3 +189,34 @@ def real_market() -> Path:
     if not data or not (folder / "prices.parquet").exists():
         pytest.skip("no real market data: set OPENSMA_DATA to a folder that holds market/")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A market store of 60 fictional securities over 315 sessions until 2024-12-31."""
+    from opensma.market import generate_market, import_market
+
+    folder = tmp_path_factory.mktemp("small-market")
+    first, last = date(2023, 10, 2), date(2024, 12, 31)
+    generate_market(folder / "tables", seed=3, securities=60, start=first, end=last)
+    import_market(folder / "tables", folder / "sma.market")
+    return folder / "sma.market"
+
+
+@pytest.fixture(scope="session")
+def _demo_book(small_market: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from opensma.market import open_market
+    from opensma.simulate.demo import build_book
+
+    path = tmp_path_factory.mktemp("demo-book") / "book.db"
+    market = open_market(small_market)
+    build_book(str(path), market, market.day(-1), accounts=12, seed=7, workers=1)
+    return path
+
+
+@pytest.fixture
+def small_book(_demo_book: Path, tmp_path: Path) -> str:
+    """The URL of a demo book of 12 accounts on `small_market`, on the evening before 2024-12-31."""
+    copy = tmp_path / "demo.db"
+    shutil.copyfile(_demo_book, copy)
+    return f"sqlite:///{copy}"

@@ -86,13 +86,11 @@ def _everybody(past: Market, accounts: int, seed: int) -> list[people.SimulatedH
             where="--accounts",
             remedy=f"Give a number from 1 to {MOST_ACCOUNTS:,}.",
         )
-    days = [date.fromordinal(int(d)) for d in past.days]
+    world = people.world_of(past)
     found: list[people.SimulatedHousehold] = []
     made = 0
     while made < accounts:
-        household = people.household(
-            seed, len(found), made + 1, accounts - made, days, list(past.sector_name)
-        )
+        household = people.household(seed, len(found), made + 1, accounts - made, world)
         found.append(household)
         made += len(household.household.accounts)
     return found

@@ -24,6 +24,7 @@ from opensma.book.master import (
     TaxProfile,
     User,
 )
+from opensma.market import Market
 from opensma.tax.rates import marginal_rates
 from opensma.units import MICROS
 
@@ -60,6 +61,24 @@ STATES = {
 CUSTODIANS = ("Custodian A", "Custodian B", "Custodian C")
 PROGRAM = Program("direct", "Direct Indexing")
 STRATEGY = Strategy("large-cap-tax", "direct", "Large Cap 500 Tax-Managed", "large_cap_500")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What owners know of the market: its sessions, sectors, and themes they may object to."""
+
+    days: tuple[date, ...]
+    sectors: tuple[str, ...]
+    themes: tuple[str, ...]
+
+
+def world_of(market: Market) -> World:
+    """The owners' view of a market; only themes that some security has can be excluded."""
+    return World(
+        tuple(date.fromordinal(int(day)) for day in market.days),
+        market.sector_name,
+        tuple(theme for theme in _THEMES if theme in market.themes),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +120,9 @@ def users(advised: list[Advisor], first_owner: Owner) -> list[User]:
 
 
 def household(
-    seed: int, number: int, first_account_key: int, room: int, days: list[date], sectors: list[str]
+    seed: int, number: int, first_account_key: int, room: int, world: World
 ) -> SimulatedHousehold:
-    """Household `number` with at most `room` accounts, funded on some of the sessions `days`."""
+    """Household `number` with at most `room` accounts, funded on some of the world's sessions."""
     rng = np.random.default_rng([seed, 11, number])
     status = str(rng.choice(["single", "joint", "head", "trust"], p=[0.36, 0.48, 0.06, 0.10]))
     state = str(rng.choice(list(STATES), p=np.array(list(STATES.values())) / 100))
@@ -118,13 +137,13 @@ def household(
     count = min(room, 1 + int(rng.choice(3, p=[0.76, 0.19, 0.05])))
     accounts, plans, wishes = [], [], {}
     for i in range(count):
-        plan = _plan(rng, len(days))
-        opened = days[plan.funded_row].isoformat()
+        plan = _plan(rng, len(world.days))
+        opened = world.days[plan.funded_row].isoformat()
         account = _account(rng, taxpayer, owners, i, first_account_key + i, opened)
         accounts.append(account)
         plans.append(plan)
-        wishes[account.account_id] = _wishes(rng, account, sectors)
-    profile = _profile(rng, taxpayer, days[-1].year)
+        wishes[account.account_id] = _wishes(rng, account, world)
+    profile = _profile(rng, taxpayer, world.days[-1].year)
     return SimulatedHousehold(
         Household(taxpayer, profile, tuple(accounts), wishes), owners, tuple(plans)
     )
@@ -223,7 +242,7 @@ _THEMES = ("fossil_fuel", "tobacco", "firearms", "gambling", "alcohol", "aerospa
 
 
 def _wishes(
-    rng: np.random.Generator, account: AccountRecord, sectors: list[str]
+    rng: np.random.Generator, account: AccountRecord, world: World
 ) -> tuple[Restriction, ...]:
     """A third of the owners exclude something, some cap a position or a sector."""
     found: list[Restriction] = []
@@ -244,12 +263,13 @@ def _wishes(
             )
         )
 
-    if rng.random() < 0.26:
-        for theme in rng.choice(_THEMES, int(rng.integers(1, 3)), replace=False):
+    if rng.random() < 0.26 and world.themes:
+        wanted = min(int(rng.integers(1, 3)), len(world.themes))
+        for theme in rng.choice(world.themes, wanted, replace=False):
             add("exclude", "theme", str(theme), None, "Owner's values")
     if rng.random() < 0.08:
-        add("exclude", "sector", str(rng.choice(sectors)), None, "Employer's industry")
+        add("exclude", "sector", str(rng.choice(world.sectors)), None, "Employer's industry")
     if rng.random() < 0.05:
-        chosen = str(rng.choice(sectors))
+        chosen = str(rng.choice(world.sectors))
         add("sector_max", "sector", chosen, 4_000, "Concentration limit")
     return tuple(found)
