@@ -255,10 +255,15 @@ def find_account(connection: Connection, account_id: str) -> AccountRecord:
     )
     row = connection.execute(query).first()
     if row is None:
-        raise BookError(
-            "account.unknown",
-            f"The book has no account '{account_id}'.",
-            where=account_id,
-            remedy="sma account list shows the accounts.",
-        )
+        raise unknown_account(account_id)
     return AccountRecord(*row)
+
+
+def unknown_account(account_id: str) -> BookError:
+    """What is said of an account that is not there, or that the viewer may not see."""
+    return BookError(
+        "account.unknown",
+        f"The book has no account '{account_id}'.",
+        where=account_id,
+        remedy="sma account list shows the accounts.",
+    )
