@@ -64,6 +64,12 @@ def find_run(connection: Connection, day: str) -> Run | None:
     return None if row is None else Run(*row)
 
 
+def run_of(connection: Connection, run_id: str) -> Run:
+    """The run with this id, which some fact of the book names."""
+    row = connection.execute(select(schema.runs).where(schema.runs.c.run_id == run_id)).one()
+    return Run(*row)
+
+
 def latest_run(connection: Connection) -> Run | None:
     """The newest day that was begun."""
     query = select(schema.runs).order_by(schema.runs.c.day.desc()).limit(1)

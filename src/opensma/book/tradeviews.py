@@ -17,10 +17,11 @@ from sqlalchemy import Connection, select
 from opensma.book import schema
 from opensma.book.fold import fold
 from opensma.book.journal import Booked, Kind
-from opensma.book.ledger import read_journal
-from opensma.book.master import AccountRecord, Security, TaxProfile
+from opensma.book.ledger import load_states, read_journal
+from opensma.book.master import AccountRecord, Household, Security, TaxProfile
 from opensma.book.plans import PlanTrade, StoredPlan, day_trades
 from opensma.book.state import AccountState, new_account
+from opensma.construct.plan import Reason
 from opensma.tax.cut import cut_columns
 from opensma.tax.holding import long_term_from
 from opensma.tax.wash import WINDOW_DAYS
@@ -38,7 +39,8 @@ class LotSold:
     held_micros: int  # the lot before the sale
     basis_cents: int  # of the part sold
     proceeds_cents: int  # net of the fee once filled, the notional before
-    rate_micros: int  # the owner's marginal rate for this term; 0 in a retirement account
+    taxed: bool  # False in a retirement account
+    rate_micros: int  # the owner's marginal rate for this term; 0 where not taxed
     disallowed_cents: int  # of the loss, by wash sales so far
     wash_until: date | None  # for a loss: last day on which buying again defers it
 
@@ -88,6 +90,7 @@ class NonTradeView:
     name: str
     reason: str
     worth_cents: int
+    wash_until: date | None  # last day on which the taxpayer's open losses forbid buying
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ def trade_views(connection: Connection, context: TradeContext) -> tuple[TradeVie
     run_id, account = context.plan.run_id, context.account
     trades = day_trades(connection, run_id, account.account_id)
     journal = read_journal(connection, [account.account_key])
-    before = _state_before(account.account_key, journal, f"{run_id}/sell")
+    before = state_before(account.account_key, journal, f"{run_id}/sell")
     fees = _fees(connection, run_id, account.account_id)
     washed = _disallowed(journal, f"{run_id}/sell")
     posted = {ref for b in journal for ref in _references(b)}
@@ -115,14 +118,34 @@ def trade_views(connection: Connection, context: TradeContext) -> tuple[TradeVie
 
 
 def non_trade_views(
-    plan: StoredPlan, securities: Mapping[int, Security]
+    connection: Connection, context: TradeContext, household: Household
 ) -> tuple[NonTradeView, ...]:
     """What the plan notably left undone, the most valuable first."""
-    found = [
-        NonTradeView(key, securities[key].symbol, securities[key].name, reason, cents)
-        for key, reason, cents in plan.not_traded
-    ]
+    securities = context.securities
+    until = _wash_until(connection, context, household) if context.plan.not_traded else {}
+    found = []
+    for key, reason, cents in context.plan.not_traded:
+        security = securities[key]
+        last = until.get(security.group_id) if reason == Reason.WASH_BLOCKED else None
+        day = None if last is None else date.fromordinal(last)
+        found.append(NonTradeView(key, security.symbol, security.name, reason, cents, day))
     return tuple(sorted(found, key=lambda n: (-abs(n.worth_cents), n.symbol)))
+
+
+def _wash_until(
+    connection: Connection, context: TradeContext, household: Household
+) -> dict[str, int]:
+    """By identical group (W17): last day of the taxpayer's open windows, over all accounts."""
+    found: dict[str, int] = {}
+    states = load_states(connection, [a.account_key for a in household.accounts])
+    for state in states.values():
+        for key, sold in zip(
+            state.losses.security.tolist(), state.losses.sold_day.tolist(), strict=True
+        ):
+            group = context.securities[key].group_id
+            if sold <= context.day <= sold + WINDOW_DAYS:
+                found[group] = max(found.get(group, 0), sold + WINDOW_DAYS)
+    return found
 
 
 def _view(
@@ -157,8 +180,8 @@ def _view(
     )
 
 
-def _state_before(account_key: int, journal: list[Booked], source_id: str) -> AccountState:
-    """The fold of the journal up to the entry with this id, or of all of it."""
+def state_before(account_key: int, journal: list[Booked], source_id: str) -> AccountState:
+    """The fold of an account's journal up to the entry with this id, or of all of it."""
     state = new_account(account_key)
     for booked in journal:
         if booked.entry.source_id == source_id:
@@ -223,6 +246,7 @@ def _lots_sold(
             int(lots.quantity_micros[row]),
             cost,
             proceeds,
+            taxed,
             rate if taxed else 0,
             washed.get(int(lots.lot[row]), 0),
             date.fromordinal(context.day + WINDOW_DAYS) if loses else None,

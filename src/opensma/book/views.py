@@ -264,15 +264,6 @@ def plan_of(connection: Connection, run_id: str, account_id: str) -> StoredPlan 
     return None if row is None else StoredPlan(*row)
 
 
-def trade_context(
-    connection: Connection, account: AccountRecord, plan: StoredPlan, run: runs.Run
-) -> TradeContext:
-    """What views of this plan's trades need besides the trades."""
-    day = date.fromisoformat(run.day).toordinal()
-    profile = household_of(connection, account, run.day).profile
-    return TradeContext(account, profile, plan, day, securities_by_key(connection))
-
-
 def household_of(connection: Connection, account: AccountRecord, day: str) -> Household:
     """The account's household on a day; a closed or future account still has its own."""
     key = next(
@@ -416,9 +407,11 @@ def decision_of(connection: Connection, account: AccountRecord, run: runs.Run | 
     plan = None if run is None else plan_of(connection, run.run_id, account.account_id)
     if run is None or plan is None:
         return Decision(run, None, (), (), stopped)
-    context = trade_context(connection, account, plan, run)
+    household = household_of(connection, account, run.day)
+    day = date.fromisoformat(run.day).toordinal()
+    context = TradeContext(account, household.profile, plan, day, securities_by_key(connection))
     trades = trade_views(connection, context)
-    return Decision(run, plan, trades, non_trade_views(plan, context.securities), stopped)
+    return Decision(run, plan, trades, non_trade_views(connection, context, household), stopped)
 
 
 def _named(connection: Connection, kind: type[N], name: str) -> N:
