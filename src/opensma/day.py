@@ -29,6 +29,7 @@ from opensma.trade.opening import close_opening, open_stage
 from opensma.trade.post import post_stage
 from opensma.trade.propose import decide_stage
 from opensma.trade.review import review_stage
+from opensma.workers import Workers
 
 Stage = Callable[[DayContext], dict[str, object]]
 Notice = Callable[[str, int], Callable[[int], None]]
@@ -59,7 +60,7 @@ def run_day(
     day: date,
     *,
     recorded_at: str,
-    workers: int = 1,
+    workers: Workers = 1,
     batch: int = 50,
     notice: Notice = lambda _stage, _accounts: lambda _done: None,
 ) -> DayReport:
@@ -67,6 +68,7 @@ def run_day(
 
     `recorded_at` is the time that new facts carry; an interrupted run keeps its own. `notice` is
     told each stage with its number of accounts, and returns what to call with accounts done.
+    `workers` is a number of processes or the address of a Ray cluster (text).
     """
     iso = day.isoformat()
     seen = market.until(day)

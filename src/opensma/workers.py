@@ -1,20 +1,25 @@
-"""One function over many shards in a pool of processes: the same results for any number of workers.
+"""One function over many shards: the same results for any number of workers, here or on a cluster.
 
-What all shards share travels once per worker. Results come in the order of the shards; an error in
-a worker is raised here with all its fields.
+`workers` is a number of processes of this machine, or the address of a Ray cluster as text. What
+all shards share travels once per worker (with Ray, once per node). Results come in the order of
+the shards; an error in a worker is raised here with all its fields.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any, TypeVar
+
+from opensma.errors import InputError, OpensmaError
 
 Shared = TypeVar("Shared")
 Shard = TypeVar("Shard")
 Result = TypeVar("Result")
+Workers = int | str
 
 _shared: Any = None
 
@@ -28,12 +33,15 @@ def map_shards(
     function: Callable[[Shared, Shard], Result],
     shared: Shared,
     shards: Sequence[Shard],
-    workers: int,
-) -> Iterator[Result]:
+    workers: Workers,
+) -> Generator[Result, None, None]:
     """Yield `function(shared, shard)` for every shard, in order; one worker runs in this process.
 
     `function` is a module-level function; `shared`, shards and results are picklable.
     """
+    if isinstance(workers, str):
+        yield from _map_ray(function, shared, shards, workers)
+        return
     if workers <= 1 or len(shards) <= 1:
         for shard in shards:
             yield function(shared, shard)
@@ -45,6 +53,13 @@ def map_shards(
         futures = [pool.submit(_call, function, shard) for shard in shards]
         for future in futures:
             yield future.result()
+    except BrokenProcessPool:
+        raise OpensmaError(
+            "workers.died",
+            "A worker process ended without an answer; the machine may be out of memory.",
+            where=f"{workers} workers",
+            remedy="Run the same command again with fewer --workers; what was recorded stays.",
+        ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -56,3 +71,37 @@ def _receive(shared: Any) -> None:
 
 def _call(function: Callable[[Any, Any], Any], shard: Any) -> Any:
     return function(_shared, shard)
+
+
+def _map_ray(
+    function: Callable[[Any, Any], Any], shared: Any, shards: Sequence[Any], address: str
+) -> Generator[Any, None, None]:
+    """The same map over a running Ray cluster, or over one started here for address `local`."""
+    try:
+        import ray
+    except ModuleNotFoundError:
+        raise InputError(
+            "workers.no_ray",
+            "Ray is not installed.",
+            where=address,
+            remedy="pip install 'opensma[ray]' here and on every machine of the cluster.",
+        ) from None
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InputError(
+            "workers.ray_unreachable",
+            f"No Ray cluster answers: {error}",
+            where=address,
+            remedy="Start one (ray start --head) and give its address, or use --workers.",
+        ) from error
+    try:
+        held = ray.put(shared)
+        task = ray.remote(function)
+        for result in [task.remote(held, shard) for shard in shards]:
+            try:
+                yield ray.get(result)
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from error
+    finally:
+        ray.shutdown()

@@ -20,6 +20,7 @@ from opensma.book.store import Book
 from opensma.errors import MarketError
 from opensma.market import Market
 from opensma.units import Ints
+from opensma.workers import Workers
 
 Progress = Callable[[int], None]
 
@@ -34,7 +35,7 @@ class DayContext:
     day: int  # ordinal
     run: runs.Run
     households: tuple[Household, ...]
-    workers: int
+    workers: Workers
     batch: int  # taxpayers per transaction
     progress: Progress
 
@@ -83,7 +84,7 @@ def open_day(
     run: runs.Run,
     day: int,
     *,
-    workers: int,
+    workers: Workers,
     batch: int,
     progress: Progress,
 ) -> DayContext:

@@ -115,11 +115,12 @@ def read_journal(
             .where(table.c.account_key.in_(some), table.c.trade_day > after_day)
             .order_by(table.c.account_key, table.c.seq)
         )
-        found += [_booked(row) for row in connection.execute(query)]
+        found += [booked_of(tuple(row)) for row in connection.execute(query)]
     return found
 
 
-def _booked(row: Sequence[object]) -> Booked:
+def booked_of(row: Sequence[object]) -> Booked:
+    """A row of the journal as an entry in its place; the hash is taken as stored."""
     key, seq, kind, trade_day, settle_day, source_id, recorded_at, text, previous, digest = row
     entry = Entry(
         int(str(key)),

@@ -2,7 +2,8 @@
 
 Money is whole cents, quantities and prices millionths, days ISO text (`2024-12-31`), all exact;
 `Double` holds statistics only. On SQLite tables are STRICT, so a wrong type is refused there too.
-Columns in `VOLATILE` depend on the clock or the machine and stay outside the book's hash.
+Columns in `VOLATILE` depend on the clock or the machine, settings in `PLACES` on where files are:
+both stay outside the book's hash.
 """
 
 from typing import Any
@@ -287,3 +288,4 @@ account_measures = _table(
 )
 
 VOLATILE = {("stages", "seconds")}
+PLACES = {"market_path"}

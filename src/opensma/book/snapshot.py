@@ -89,6 +89,24 @@ def read(body: bytes, stored_checksum: str, head_hash: str, account: str) -> Acc
     return unpack(body, head_hash)
 
 
+def differences(one: AccountState, other: AccountState) -> list[str]:
+    """Names of what differs between two states: totals by name, tables by column."""
+    found = [n for n in (*_SCALARS, "head_hash") if getattr(one, n) != getattr(other, n)]
+    found += [n for n in ("pending", "years") if not _same(getattr(one, n), getattr(other, n))]
+    for table, columns in (("losses", LOSS_COLUMNS), ("lots", LOT_COLUMNS)):
+        mine, theirs = getattr(one, table), getattr(other, table)
+        found += [
+            f"{table}.{name}"
+            for name in columns
+            if not _same(getattr(mine, name), getattr(theirs, name))
+        ]
+    return found
+
+
+def _same(one: Ints, other: Ints) -> bool:
+    return np.array_equal(one, other)
+
+
 def _column(table: Any, name: str) -> bytes:
     values: Ints = getattr(table, name)
     kind = _NARROW.get(name, "<i8")

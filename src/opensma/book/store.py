@@ -56,11 +56,19 @@ def book_url(text: str) -> str:
     )
 
 
+def _anywhere(url: str) -> str:
+    """A file's URL that means the same in a worker with another working folder."""
+    parts = make_url(url)
+    if parts.get_backend_name() != "sqlite" or parts.database in (None, "", ":memory:"):
+        return url
+    return f"sqlite:///{Path(str(parts.database)).absolute()}"
+
+
 class Book:
     """One open book. Safe to open again in another process; connections are never shared."""
 
     def __init__(self, url: str) -> None:
-        self.url = book_url(url)
+        self.url = _anywhere(book_url(url))
         self.engine = _engine(self.url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
 
