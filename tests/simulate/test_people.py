@@ -94,5 +94,5 @@ def test_a_day_with_too_little_history_is_refused(market: Market, tmp_path: Path
 
 
 def test_a_book_is_never_built_over_another(small_book: str, market: Market) -> None:
-    with pytest.raises(BookError, match="book here already"):
+    with pytest.raises(BookError, match="another demo book here: 12 accounts, seed 7"):
         build_book(small_book, market, market.day(-1), accounts=1, seed=1, workers=1)

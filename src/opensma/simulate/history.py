@@ -15,19 +15,22 @@ import numpy as np
 
 from opensma.book.corporate import ActionBook, apply_actions
 from opensma.book.ledger import journal_rows, state_row
-from opensma.book.master import AccountRecord
+from opensma.book.master import AccountRecord, Household
 from opensma.book.posting import Purchases, Sales, TaxpayerLedger
 from opensma.book.state import new_account
 from opensma.calendar import session_close, settlement_date
+from opensma.construct.problem import Mask
 from opensma.measure.daily import day_rows
 from opensma.measure.valuation import Track, carried_closes, daily_values, positions
-from opensma.simulate.people import Plan, SimulatedHousehold
+from opensma.simulate.people import RECENT, Plan, SimulatedHousehold
 from opensma.trade.problem import DayView, day_view, limits
 from opensma.units import CENTS, MICROS, Ints, notional_cents_array
 
 _FEE_SCALE = 10_000 * MICROS
 _HARVEST_BELOW = 0.93  # of basis
 _HARVEST_LOTS = 12
+
+_Diary = dict[int, list[tuple[str, int]]]  # day -> (event, cents)
 
 
 @dataclass
@@ -73,26 +76,37 @@ def live_shard(shared: HistoryShared, shard: Sequence[SimulatedHousehold]) -> li
     return [live(shared, household) for household in shard]
 
 
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """One account in the hands of its owner and manager."""
+
+    shared: HistoryShared
+    ledger: TaxpayerLedger  # of the whole household
+    household: Household
+    account: AccountRecord
+    diary: _Diary
+
+
 def live(shared: HistoryShared, simulated: SimulatedHousehold) -> Lived:
     """The history of one household from its first funding until the evening before the day."""
-    accounts = simulated.household.accounts
-    tracks = {a.account_key: Track() for a in accounts}
+    household = simulated.household
+    tracks = {a.account_key: Track() for a in household.accounts}
     ledger = TaxpayerLedger(
-        [new_account(a.account_key) for a in accounts],
-        {a.account_key: a.taxed for a in accounts},
+        [new_account(a.account_key) for a in household.accounts],
+        {a.account_key: a.taxed for a in household.accounts},
         shared.actions.keys.group_of_key,
         "",
         lambda booked, after: tracks[booked.entry.account_key].add(booked, after),
     )
-    diaries = {
-        a.account_key: _diary(shared, plan)
-        for a, plan in zip(accounts, simulated.plans, strict=True)
-    }
-    for day in _event_days(shared, diaries):
+    lives = [
+        _Life(shared, ledger, household, account, _diary(shared, plan))
+        for account, plan in zip(household.accounts, simulated.plans, strict=True)
+    ]
+    for day in _event_days(shared, lives):
         ledger.recorded_at = session_close(date.fromordinal(day))
         before = len(ledger.booked)
-        for account in accounts:
-            _live_day(shared, ledger, simulated, account, diaries[account.account_key], day)
+        for life in lives:
+            _live_day(life, day)
         if len(ledger.booked) > before and any(len(s.losses) for s in ledger.states.values()):
             ledger.match_washes(day, f"history/{date.fromordinal(day)}")
     return _as_rows(shared, ledger, tracks)
@@ -109,9 +123,6 @@ def _as_rows(shared: HistoryShared, ledger: TaxpayerLedger, tracks: dict[int, Tr
     return Lived(journal_rows(booked), states, rows)
 
 
-_Diary = dict[int, list[tuple[str, int]]]  # day -> (event, cents)
-
-
 def _diary(shared: HistoryShared, plan: Plan) -> _Diary:
     """What the owner and the manager do on which day."""
     days = shared.actions.market.days
@@ -121,13 +132,18 @@ def _diary(shared: HistoryShared, plan: Plan) -> _Diary:
         diary.setdefault(int(days[row]), []).append((event, cents))
 
     note(plan.funded_row, "deposit", plan.initial_cents)
+    for rank, cents in plan.legacy:
+        note(plan.funded_row, f"legacy {rank}", cents)
     for row, cents in plan.contributions:
         note(row, "deposit", cents)
+    if plan.arrived:
+        note(plan.arrived[0], "arrival", plan.arrived[1])
     for row in _quarter_ends(days):
         if row > plan.funded_row:
             note(row, "pay_out" if plan.sweeps_dividends_out else "invest")
-    if plan.harvested_row is not None and plan.harvested_row > plan.funded_row:
-        note(plan.harvested_row, "harvest")
+    for row in plan.harvests:
+        if row > plan.funded_row:
+            note(row, "harvest" if row < len(days) - RECENT else "recent harvest")
     return diary
 
 
@@ -137,75 +153,104 @@ def _quarter_ends(days: Ints) -> list[int]:
     return [row for row in range(len(days) - 1) if quarter[row] != quarter[row + 1]]
 
 
-def _event_days(shared: HistoryShared, diaries: dict[int, _Diary]) -> list[int]:
-    first = min(min(diary) for diary in diaries.values())
-    wanted = {day for diary in diaries.values() for day in diary}
+def _event_days(shared: HistoryShared, lives: Sequence[_Life]) -> list[int]:
+    first = min(min(life.diary) for life in lives)
+    wanted = {day for life in lives for day in life.diary}
     wanted |= {day for day in shared.actions.by_day if day > first}
     return sorted(day for day in wanted if day <= shared.until)
 
 
-def _live_day(
-    shared: HistoryShared,
-    ledger: TaxpayerLedger,
-    simulated: SimulatedHousehold,
-    account: AccountRecord,
-    diary: _Diary,
-    day: int,
-) -> None:
-    key = account.account_key
+def _live_day(life: _Life, day: int) -> None:
+    """Actions first, then what owner and manager do that day, in a fixed order."""
+    ledger, key = life.ledger, life.account.account_key
     if ledger.states[key].seq:
-        apply_actions(ledger, key, shared.actions, [day], bool(account.whole_shares))
+        whole = bool(life.account.whole_shares)
+        apply_actions(ledger, key, life.shared.actions, [day], whole)
     iso = date.fromordinal(day).isoformat()
-    for event, cents in diary.get(day, ()):
-        if event == "deposit":
-            ledger.deposit(key, cents, day, f"deposit/{iso}")
-            _invest(shared, ledger, simulated, account, day, f"fund/{iso}")
+    events = life.diary.get(day, ())
+    for event, cents in events:
+        if event in ("deposit", "arrival"):
+            ledger.deposit(key, cents, day, f"{event}/{iso}")
         elif event == "pay_out":
-            spare = ledger.states[key].cash_cents - _reserve(shared, ledger, account, day)
-            if spare > 50 * CENTS:
-                ledger.withdraw(key, spare // CENTS * CENTS, day, f"pay-out/{iso}")
-        elif event == "invest":
-            _invest(shared, ledger, simulated, account, day, f"invest/{iso}")
-        else:
-            _harvest(shared, ledger, account, day, f"harvest/{iso}")
+            _pay_out(life, day, f"pay-out/{iso}")
+        elif event.startswith("legacy"):
+            _buy_legacy(life, day, int(event.split()[1]), cents, f"{event.replace(' ', '/')}/{iso}")
+        elif event.endswith("harvest"):
+            _harvest(life, day, f"harvest/{iso}")
+    # A recent harvest leaves its cash to the day's decision.
+    if any(event in ("deposit", "invest", "harvest") for event, _ in events):
+        _invest(life, day, f"invest/{iso}")
 
 
-def _reserve(
-    shared: HistoryShared, ledger: TaxpayerLedger, account: AccountRecord, day: int
-) -> int:
-    """Cash that stays: the middle of the account's band."""
-    state = ledger.states[account.account_key]
-    held, quantity = positions(state.lots.security, state.lots.quantity_micros)
-    row = shared.actions.market.row(day)
-    prices = shared.closes[row, shared.actions.keys.rows(held)]
-    value = state.cash_cents + int(notional_cents_array(quantity, prices).sum())
-    return value * (account.cash_low_bps + account.cash_high_bps) // 20_000
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What an account is worth on a day, and how much of it lies in each row of the view."""
+
+    value_cents: int
+    reserve_cents: int  # cash that stays: the middle of the account's band
+    row_cents: Ints
+
+    @classmethod
+    def of(cls, life: _Life, day: int) -> _Standing:
+        state, view = life.ledger.states[life.account.account_key], life.shared.view(day)
+        held, quantity = positions(state.lots.security, state.lots.quantity_micros)
+        prices = life.shared.closes[life.shared.actions.market.row(day)]
+        cents = notional_cents_array(quantity, prices[life.shared.actions.keys.rows(held)])
+        row_cents = np.zeros(len(view.key_of_row), dtype=np.int64)
+        rows = view.row_of_key[held]
+        row_cents[rows[rows >= 0]] = cents[rows >= 0]
+        value = state.cash_cents + int(cents.sum())
+        band = life.account.cash_low_bps + life.account.cash_high_bps
+        return cls(value, value * band // 20_000, row_cents)
 
 
-def _invest(
-    shared: HistoryShared,
-    ledger: TaxpayerLedger,
-    simulated: SimulatedHousehold,
-    account: AccountRecord,
-    day: int,
-    source: str,
-) -> None:
-    """Spend the spare cash on the benchmark's names in whole shares, wishes respected."""
-    key, view = account.account_key, shared.view(day)
-    spare = ledger.states[key].cash_cents - _reserve(shared, ledger, account, day)
+def _pay_out(life: _Life, day: int, source: str) -> None:
+    key = life.account.account_key
+    spare = life.ledger.states[key].cash_cents - _Standing.of(life, day).reserve_cents
+    if spare > 50 * CENTS:
+        life.ledger.withdraw(key, spare // CENTS * CENTS, day, source)
+
+
+def _allowed(life: _Life, view: DayView) -> Mask:
+    """(n,) rows that may be bought: no wish against them, no loss of the last 30 days in them."""
+    wishes = limits(view, life.household.restrictions[life.account.account_id])
+    lost = np.concatenate([s.losses.security for s in life.ledger.states.values()])
+    blocked = np.isin(view.group_of_key[view.key_of_row], view.group_of_key[lost])
+    mask: Mask = ~(wishes.exclude | wishes.no_buy | blocked)
+    return mask
+
+
+def _buy_legacy(life: _Life, day: int, rank: int, cents: int, source: str) -> None:
+    """A position that the owner brings along: the name of this rank among those allowed."""
+    view = life.shared.view(day)
+    order = np.argsort(-np.where(_allowed(life, view), view.target, 0.0), kind="stable")
+    row = int(order[rank % len(order)])
+    count = np.zeros(len(order), dtype=np.int64)
+    count[row] = cents * MICROS // CENTS // int(view.price_micros[row])
+    _buy(life, day, count, source)
+
+
+def _invest(life: _Life, day: int, source: str) -> None:
+    """Spend the spare cash where the account is furthest below its target, in whole shares."""
+    view, standing = life.shared.view(day), _Standing.of(life, day)
+    spare = life.ledger.states[life.account.account_key].cash_cents - standing.reserve_cents
     if spare < 200 * CENTS:
         return
-    wishes = limits(view, simulated.household.restrictions[account.account_id])
-    lost = [s.losses.security for s in ledger.states.values()]
-    blocked = np.isin(view.group_of_key[view.key_of_row], view.group_of_key[np.concatenate(lost)])
-    weights = np.where(wishes.exclude | wishes.no_buy | blocked, 0.0, view.target)
-    count = whole_shares(weights, view.price_micros, spare)
-    rows = np.flatnonzero(count)
+    missing = view.target * standing.value_cents - standing.row_cents
+    missing = np.where(_allowed(life, view), np.maximum(missing, 0.0), 0.0)
+    smallest = np.argsort(-missing, kind="stable")[max(1, spare // life.account.min_trade_cents) :]
+    missing[smallest] = 0.0
+    if missing.any():
+        _buy(life, day, whole_shares(missing, view.price_micros, spare), source)
+
+
+def _buy(life: _Life, day: int, count: Ints, source: str) -> None:
+    view, rows = life.shared.view(day), np.flatnonzero(count)
     if not len(rows):
         return
     quantity = count[rows] * MICROS
     notional = notional_cents_array(quantity, view.price_micros[rows])
-    fee = _fees(notional, shared.fee_micro_bps(day)[rows])
+    fee = _fees(notional, life.shared.fee_micro_bps(day)[rows])
     bought = Purchases(
         view.key_of_row[rows],
         quantity,
@@ -214,7 +259,8 @@ def _invest(
         view.price_micros[rows],
         [source] * len(rows),
     )
-    ledger.buy(key, bought, day, settlement_date(date.fromordinal(day)).toordinal(), source)
+    settle = settlement_date(date.fromordinal(day)).toordinal()
+    life.ledger.buy(life.account.account_key, bought, day, settle, source)
 
 
 def whole_shares(weights: np.ndarray, price_micros: Ints, cents: int) -> Ints:
@@ -239,14 +285,12 @@ def _fees(notional_cents: Ints, micro_bps: Ints) -> Ints:
     return fees
 
 
-def _harvest(
-    shared: HistoryShared, ledger: TaxpayerLedger, account: AccountRecord, day: int, source: str
-) -> None:
-    """Sell the lots that lie furthest below their basis; the cash waits for the next decision."""
-    if not account.taxed:
+def _harvest(life: _Life, day: int, source: str) -> None:
+    """Sell the lots that lie furthest below their basis."""
+    if not life.account.taxed:
         return
-    key, view = account.account_key, shared.view(day)
-    lots = ledger.states[key].lots
+    key, view = life.account.account_key, life.shared.view(day)
+    lots = life.ledger.states[key].lots
     lots = lots.take(lots.acquired_day < day - 31)
     rows = view.row_of_key[lots.security]
     lots, rows = lots.take(rows >= 0), rows[rows >= 0]
@@ -256,7 +300,7 @@ def _harvest(
     chosen = np.sort(chosen[ratio[chosen] < _HARVEST_BELOW])
     if not len(chosen):
         return
-    fee = _fees(value[chosen], shared.fee_micro_bps(day)[rows[chosen]])
+    fee = _fees(value[chosen], life.shared.fee_micro_bps(day)[rows[chosen]])
     sold = Sales(
         lots.lot[chosen],
         lots.quantity_micros[chosen],
@@ -266,4 +310,4 @@ def _harvest(
         np.ones(len(chosen), dtype=np.int64),
         [source] * len(chosen),
     )
-    ledger.sell(key, sold, day, settlement_date(date.fromordinal(day)).toordinal(), source)
+    life.ledger.sell(key, sold, day, settlement_date(date.fromordinal(day)).toordinal(), source)

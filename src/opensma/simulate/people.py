@@ -58,6 +58,7 @@ STATES = {
     "OR": 2,
     "MN": 1,
 }
+RECENT = 19  # sessions within which a harvest keeps its wash window open
 CUSTODIANS = ("Custodian A", "Custodian B", "Custodian C")
 PROGRAM = Program("direct", "Direct Indexing")
 STRATEGY = Strategy("large-cap-tax", "direct", "Large Cap 500 Tax-Managed", "large_cap_500")
@@ -87,9 +88,11 @@ class Plan:
 
     funded_row: int  # session
     initial_cents: int
-    contributions: tuple[tuple[int, int], ...]  # (session, cents)
+    legacy: tuple[tuple[int, int], ...]  # (rank by size, cents): large positions from the start
+    contributions: tuple[tuple[int, int], ...]  # (session, cents), invested the same day
+    arrived: tuple[int, int] | None  # (session, cents) of the last days, not invested yet
     sweeps_dividends_out: bool  # takes the cash each quarter instead of investing it
-    harvested_row: int | None  # session of a harvest shortly before the day
+    harvests: tuple[int, ...]  # sessions; after all but a recent one the cash is invested again
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +184,50 @@ def _plan(rng: np.random.Generator, sessions: int) -> Plan:
     latest = sessions - 45
     funded = int(latest * rng.beta(1.1, 1.3))
     initial = int(100_000 * np.exp(abs(rng.normal(0.0, 1.15)))) // 500 * 500 * 100
-    later = sorted(int(r) for r in rng.integers(funded + 5, sessions - 2, int(rng.integers(0, 6))))
-    contributions = tuple(
-        (row, int(initial * rng.uniform(0.05, 0.35)) // 100_000 * 100_000 + 100_000)
-        for row in later
+    return Plan(
+        funded,
+        initial,
+        _legacy(rng, initial),
+        _contributions(rng, initial, funded, sessions),
+        _arrived(rng, initial, sessions),
+        bool(rng.random() < 0.2),
+        _harvests(rng, funded, sessions),
     )
-    harvested = sessions - 1 - int(rng.integers(3, 19)) if rng.random() < 0.3 else None
-    return Plan(funded, initial, contributions, bool(rng.random() < 0.2), harvested)
+
+
+def _legacy(rng: np.random.Generator, initial: int) -> tuple[tuple[int, int], ...]:
+    """One owner in fourteen arrives with one or two names that are far too large."""
+    if rng.random() >= 0.07:
+        return ()
+    ranks = rng.choice(120, int(rng.integers(1, 3)), replace=False)
+    return tuple((int(rank), int(initial * rng.uniform(0.08, 0.25))) for rank in ranks)
+
+
+def _contributions(
+    rng: np.random.Generator, initial: int, funded: int, sessions: int
+) -> tuple[tuple[int, int], ...]:
+    rows = np.unique(rng.integers(funded + 5, sessions - 6, int(rng.integers(0, 6))))
+    return tuple((int(row), _thousands(initial * rng.uniform(0.05, 0.35))) for row in rows)
+
+
+def _arrived(rng: np.random.Generator, initial: int, sessions: int) -> tuple[int, int] | None:
+    """Money that came in this week: the day's first task for one account in eight."""
+    if rng.random() >= 0.12:
+        return None
+    return sessions - 1 - int(rng.integers(0, 4)), _thousands(initial * rng.uniform(0.02, 0.25))
+
+
+def _thousands(cents: float) -> int:
+    return int(cents) // 100_000 * 100_000 + 100_000
+
+
+def _harvests(rng: np.random.Generator, funded: int, sessions: int) -> tuple[int, ...]:
+    """Harvests of earlier seasons, and for three in ten one whose wash window is still open."""
+    rows = {int(row) for row in rng.integers(funded + 40, sessions + 40, int(rng.integers(0, 4)))}
+    recent = (
+        {sessions - 1 - int(rng.integers(RECENT // 5, RECENT))} if rng.random() < 0.3 else set()
+    )
+    return tuple(sorted({row for row in rows if row < sessions - 45} | recent))
 
 
 def _account(
@@ -201,6 +241,7 @@ def _account(
     owner = owners[position % len(owners)]
     registration = _registration(rng, taxpayer.filing_status, position)
     capped = rng.random() < 0.25
+    leaving = rng.random() < 0.06  # a withdrawal is planned: cash has to be raised
     titles = {
         "joint": "Joint",
         "ira": "IRA",
@@ -224,8 +265,8 @@ def _account(
         whole_shares=1,
         risk_aversion_micros=None if capped else int(rng.choice([40, 60, 90])) * MICROS,
         te_cap_bps=int(rng.choice([150, 200, 250])) if capped else None,
-        cash_low_bps=20,
-        cash_high_bps=int(rng.choice([150, 200])),
+        cash_low_bps=400 if leaving else 20,
+        cash_high_bps=600 if leaving else int(rng.choice([150, 200])),
         min_trade_cents=int(rng.choice([10_000, 20_000])),
     )
 
