@@ -83,7 +83,7 @@ def run_day(
             _run_stages(context, notice)
     with book.read() as connection:
         return DayReport(
-            run,
+            runs.run_of(connection, run.run_id),
             sum(len(h.accounts) for h in context.households),
             runs.stage_outcomes(connection, run.run_id),
             tuple(runs.day_exceptions(connection, run.run_id)),

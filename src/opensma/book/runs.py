@@ -13,8 +13,10 @@ from sqlalchemy import Connection, select
 
 from opensma.book import schema
 from opensma.book.journal import canonical
-from opensma.book.store import insert_rows, row_of
+from opensma.book.store import get_setting, insert_rows, row_of
 from opensma.errors import BookError
+
+ACTIONS_THROUGH = "actions_through"  # setting: the day up to which corporate actions are booked
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,16 @@ class ExceptionRecord:
 
 
 def begin_run(connection: Connection, day: str, recorded_at: str, market_hash: str) -> Run:
-    """The run of this day: a new one, or the one that was begun and not finished."""
+    """The run of this day: a new one, or the one that was begun and not finished.
+
+    BookError where another day is unfinished or later, or the market changed since the beginning.
+    """
     found = find_run(connection, day)
     if found is None:
-        insert_rows(
-            connection, schema.runs, [(f"day-{day}", day, recorded_at, market_hash, "running")]
-        )
-        return Run(f"day-{day}", day, recorded_at, market_hash, "running")
+        _check_order(connection, day)
+        run = Run(f"day-{day}", day, recorded_at, market_hash, "running")
+        insert_rows(connection, schema.runs, [row_of(run)])
+        return run
     if found.market_hash != market_hash and found.status == "running":
         raise BookError(
             "day.market_changed",
@@ -56,6 +61,26 @@ def begin_run(connection: Connection, day: str, recorded_at: str, market_hash: s
             remedy="Restore the market as it was when the day began, finish the day, then import.",
         )
     return found
+
+
+def _check_order(connection: Connection, day: str) -> None:
+    """Days are run in order, one at a time: the journal never goes back."""
+    latest = latest_run(connection)
+    if latest is not None and latest.status == "running":
+        raise BookError(
+            "day.unfinished",
+            f"The day {latest.day} was begun and not finished.",
+            where=latest.run_id,
+            remedy=f"Finish it first: sma day run --date {latest.day}",
+        )
+    through = get_setting(connection, ACTIONS_THROUGH)
+    if through is not None and through >= day:
+        raise BookError(
+            "day.past",
+            f"The book has already gone through {through}.",
+            where=day,
+            remedy="Choose a later session; what was booked is not decided again.",
+        )
 
 
 def find_run(connection: Connection, day: str) -> Run | None:

@@ -11,13 +11,12 @@ from opensma.book.daybook import DayContext
 from opensma.book.ledger import append, load_states
 from opensma.book.master import AccountRecord, Household, Security, all_records
 from opensma.book.posting import TaxpayerLedger
-from opensma.book.runs import ExceptionRecord, add_exceptions
+from opensma.book.runs import ACTIONS_THROUGH, ExceptionRecord, add_exceptions
 from opensma.book.state import AccountState
 from opensma.book.store import Connection, get_setting, put_setting
 from opensma.units import Ints
 
 STAGE = "open"
-ACTIONS_THROUGH = "actions_through"
 
 
 def open_stage(context: DayContext) -> dict[str, object]:

@@ -6,7 +6,8 @@ has already replaced a loss (W2, W7) is shown to the solver as bought long ago: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -90,17 +91,56 @@ def day_universe(market: Market, view: DayView, risk: RiskModel) -> DayUniverse:
 
 
 def taxpayer_problem(
-    universe: DayUniverse, household: Household, states: dict[int, AccountState]
-) -> Taxpayer:
-    """The problem of one taxpayer; BookError when a held security cannot be traded today."""
+    universe: DayUniverse,
+    household: Household,
+    states: dict[int, AccountState],
+    left_alone: Collection[str] = (),
+) -> tuple[Taxpayer, dict[str, BookError]]:
+    """The problem of one taxpayer, and why some accounts cannot be part of it today.
+
+    Accounts `left_alone` do not trade but still count: their losses forbid purchases (W1), and
+    what they have just bought is not sold elsewhere, where the loss would be washed (W6).
+    """
     day = universe.view
-    accounts = tuple(
-        _account(day, household, account, states[account.account_key])
-        for account in household.accounts
+    members, errors = {}, {}
+    for account in household.accounts:
+        if account.account_id in left_alone:
+            continue
+        try:
+            members[account.account_id] = _account(
+                day, household, account, states[account.account_key]
+            )
+        except BookError as error:
+            errors[account.account_id] = error
+    recent = _bought_elsewhere(
+        universe, states, [a for a in household.accounts if a.account_id not in members]
     )
-    return Taxpayer(
-        household.taxpayer.taxpayer_id, accounts, _loss_groups(universe, household, states)
-    )
+    accounts = tuple(_without_sales(member, recent) for member in members.values())
+    losses = _loss_groups(universe, household, states)
+    return Taxpayer(household.taxpayer.taxpayer_id, accounts, losses), errors
+
+
+def _bought_elsewhere(
+    universe: DayUniverse,
+    states: dict[int, AccountState],
+    accounts: Collection[AccountRecord],
+) -> Mask:
+    """Universe rows of groups that these accounts bought in the last 30 days, not yet used."""
+    day = universe.view
+    groups = [np.zeros(0, dtype=np.int64)]
+    for account in accounts:
+        lots = states[account.account_key].lots
+        fresh = (lots.acquired_day + WINDOW_DAYS >= day.day) & (lots.purchase == 1)
+        groups.append(day.group_of_key[lots.security[fresh & (lots.used == 0)]])
+    mask: Mask = np.isin(day.group_of_key[day.key_of_row], np.concatenate(groups))
+    return mask
+
+
+def _without_sales(account: Account, rows: Mask) -> Account:
+    if not rows.any():
+        return account
+    limits = replace(account.limits, no_sell=account.limits.no_sell | rows)
+    return replace(account, limits=limits)
 
 
 def _loss_groups(

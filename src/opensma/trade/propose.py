@@ -18,7 +18,7 @@ from opensma.book.state import AccountState
 from opensma.book.store import Book, Connection, row_of
 from opensma.construct.plan import Plan, Status
 from opensma.construct.solve import Prepared, solve_taxpayer
-from opensma.errors import BookError
+from opensma.errors import InvariantError, OpensmaError, PlanError
 from opensma.market import estimate_risk
 from opensma.trade.problem import DayUniverse, day_universe, day_view, taxpayer_problem
 from opensma.units import notional_cents_array
@@ -83,23 +83,28 @@ def decide_shard(shared: DecideShared, shard: list[Household]) -> list[Filed]:
 
 
 def _decide(shared: DecideShared, household: Household, states: dict[int, AccountState]) -> Filed:
+    """Plans of one taxpayer. An account that the opening stopped has been reported there."""
     key = household.taxpayer.taxpayer_key
-    if any(a.account_id in shared.skipped for a in household.accounts):
-        return Filed(key, [], [], [])  # the opening has reported why
+    problem, errors = taxpayer_problem(shared.day, household, states, shared.skipped)
+    exceptions = [_stopped(shared.run_id, name, error) for name, error in errors.items()]
+    if not problem.accounts:
+        return Filed(key, [], [], exceptions)
+    key_of_account = {a.account_id: a.account_key for a in household.accounts}
     try:
-        problem = taxpayer_problem(shared.day, household, states)
-    except BookError as error:
-        return Filed(key, [], [], _stopped(shared, household, error))
-    plans = solve_taxpayer(shared.prepared, problem, shared.day.view.day)
-    rows, trades, exceptions = [], [], []
-    for account, plan in zip(household.accounts, plans, strict=True):
-        context = _plan_context(shared, states[account.account_key])
-        record, legs = stored(plan, context)
-        rows.append(row_of(record))
-        trades += [row_of(leg) for leg in legs]
-        if plan.status is not Status.SOLVED:
-            exceptions.append(_not_solved(shared.run_id, plan))
-    return Filed(key, rows, trades, exceptions)
+        plans = solve_taxpayer(shared.prepared, problem, shared.day.view.day)
+        filed = [
+            (plan, stored(plan, _plan_context(shared, states[key_of_account[plan.account_id]])))
+            for plan in plans
+        ]
+    except (PlanError, InvariantError) as error:
+        ids = [a.account_id for a in problem.accounts]
+        exceptions += [_stopped(shared.run_id, account_id, error) for account_id in ids]
+        return Filed(key, [], [], exceptions)
+    exceptions += [
+        _not_solved(shared.run_id, plan) for plan in plans if plan.status is not Status.SOLVED
+    ]
+    rows = [row_of(record) for _, (record, _) in filed]
+    return Filed(key, rows, [row_of(leg) for _, (_, legs) in filed for leg in legs], exceptions)
 
 
 def _plan_context(shared: DecideShared, state: AccountState) -> PlanContext:
@@ -127,19 +132,11 @@ def _not_solved(run_id: str, plan: Plan) -> ExceptionRecord:
     return ExceptionRecord(run_id, STAGE, plan.account_id, code, plan.message, remedy)
 
 
-def _stopped(shared: DecideShared, household: Household, error: BookError) -> list[ExceptionRecord]:
-    """Accounts that share wash sales are decided together, so all of the household wait."""
-    return [
-        ExceptionRecord(
-            shared.run_id,
-            STAGE,
-            account.account_id,
-            error.code,
-            f"{error.message} ({error.where})",
-            error.remedy,
-        )
-        for account in household.accounts
-    ]
+def _stopped(run_id: str, account_id: str, error: OpensmaError) -> ExceptionRecord:
+    place = f" ({error.where})" if error.where not in ("", account_id) else ""
+    return ExceptionRecord(
+        run_id, STAGE, account_id, error.code, f"{error.message}{place}", error.remedy
+    )
 
 
 def _file(connection: Connection, filed: list[Filed]) -> None:
