@@ -396,30 +396,39 @@ def _wish_rules(
     ]
 
 
-def _account_rules(universe: Universe, account: Account, exact: Figures) -> list[Violation]:
-    """Bands, budgets and caps; every excess is measured beyond its tolerance's limit."""
+def excesses(
+    universe: Universe, account: Account, exact: Figures
+) -> list[tuple[str, float, float]]:
+    """(rule, excess, tolerance) of bands, budgets and caps, all in weights of V."""
     cash_slack = WHOLE_CASH if account.whole_shares else CONTINUOUS
     sector_slack = WHOLE_SECTOR if account.whole_shares else CONTINUOUS
-    limits, cash = account.limits, exact.cash_after / (exact.value if exact.value > 0.0 else 1.0)
+    value = exact.value if exact.value > 0.0 else 1.0
+    limits, cash = account.limits, exact.cash_after / value
     sectors = _sums(universe.sector, exact.weight_after, len(limits.sector_max))
-    excess = [
+    found = [
         ("cash_low", account.cash_low - cash, cash_slack),
         ("cash_high", cash - account.cash_high, cash_slack),
     ]
     for code, name in enumerate(universe.sector_name):
-        excess.append((f"sector_max:{name}", sectors[code] - limits.sector_max[code], sector_slack))
-        excess.append((f"sector_min:{name}", limits.sector_min[code] - sectors[code], sector_slack))
-    for rule, limit, reached, tolerance in (
-        ("max_turnover", account.max_turnover, exact.turnover, WEIGHT),
-        ("st_gain_budget", account.st_gain_budget, exact.st_gain, BUDGET),
-        ("lt_gain_budget", account.lt_gain_budget, exact.lt_gain, BUDGET),
-        ("te_cap", account.te_cap, exact.te_after, WEIGHT),
+        reached, high, low = sectors[code], limits.sector_max[code], limits.sector_min[code]
+        found.append((f"sector_max:{name}", float(reached - high), sector_slack))
+        if low > 0.0:
+            found.append((f"sector_min:{name}", float(low - reached), sector_slack))
+    for rule, limit, reached, unit, tolerance in (
+        ("max_turnover", account.max_turnover, exact.turnover, 1.0, WEIGHT),
+        ("st_gain_budget", account.st_gain_budget, exact.st_gain, value, BUDGET / value),
+        ("lt_gain_budget", account.lt_gain_budget, exact.lt_gain, value, BUDGET / value),
+        ("te_cap", account.te_cap, exact.te_after, 1.0, WEIGHT),
     ):
         if limit is not None:
-            excess.append((rule, reached - limit, tolerance))
+            found.append((rule, (reached - limit) / unit, tolerance))
+    return found
+
+
+def _account_rules(universe: Universe, account: Account, exact: Figures) -> list[Violation]:
     return [
-        _violation(account, rule, amount, f"{rule} is missed by {amount:.6g}")
-        for rule, amount, tolerance in excess
+        _violation(account, rule, amount, f"{rule} is missed by {amount * 1e4:.6g} bp of value")
+        for rule, amount, tolerance in excesses(universe, account, exact)
         if not amount <= tolerance  # NaN is a breach too
     ]
 

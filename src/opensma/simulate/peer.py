@@ -108,7 +108,7 @@ def _objective(universe: Universe, account: Account, terms: _Terms) -> tuple[Any
     from scipy import sparse
 
     aversion = float(account.risk_aversion or 0.0)
-    n, k = terms.root.shape
+    k = terms.root.shape[1]
     between = len(terms.lot_security) + len(terms.buyable)
     curve = [aversion * universe.specific_var, np.zeros(between), np.full(k, aversion)]
     linear = np.concatenate(

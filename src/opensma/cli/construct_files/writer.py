@@ -1,0 +1,238 @@
+"""Results as Parquet, complete or not at all; and problems as example inputs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from opensma.cli.construct_files.build import Problem
+from opensma.cli.construct_files.layout import (
+    ACCOUNT_FIGURES,
+    ACCOUNTS,
+    INPUTS,
+    SQL_TYPE,
+    TRADES,
+    bad,
+)
+from opensma.construct.plan import Plan
+from opensma.construct.problem import Account, Taxpayer, Universe
+
+if TYPE_CHECKING:
+    import duckdb
+
+_BETWEEN = "\x1f"  # separates names of constraints on their way into a list
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+
+Columns = dict[str, npt.NDArray[Any]]
+
+
+def check_out(folder: Path) -> None:
+    """Refuse a place that cannot hold results, before anything is solved."""
+    if folder.exists() and not folder.is_dir():
+        remedy = "Name a folder; it is made where it is missing."
+        raise bad("out", "There is a file of this name.", str(folder), remedy)
+
+
+def write_results(folder: Path, problem: Problem, plans: dict[str, Plan]) -> None:
+    """trades.parquet and accounts.parquet, accounts in the order of the input."""
+    ordered = [plans[account_id] for account_id in problem.account_ids]
+    types = problem.id_types
+    with _connect() as connection:
+        folder.mkdir(parents=True, exist_ok=True)
+        trades = _trades(problem, ordered)
+        trade_casts = {name: types.get(kind, kind) for name, kind in TRADES}
+        account_casts = {name: types.get(kind, kind) for name, kind in ACCOUNTS}
+        parts = [
+            _write(connection, folder / "trades.parquet", trades, trade_casts),
+            _write(connection, folder / "accounts.parquet", _accounts(ordered), account_casts),
+        ]
+    for part, path in parts:  # both are complete before either gets its name
+        os.replace(part, path)
+
+
+def _connect() -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET threads = 1")
+    return connection
+
+
+def _trades(problem: Problem, plans: Sequence[Plan]) -> Columns:
+    ids = np.array(problem.universe.security, dtype=object)
+    columns: dict[str, list[Any]] = {name: [] for name, _ in TRADES}
+    for plan in plans:
+        trades, lots = plan.trades, problem.lot_ids[plan.account_id]
+        columns["account_id"] += [plan.account_id] * len(trades.shares)
+        columns["lot_id"] += [str(lots[lot]) if lot >= 0 else None for lot in trades.lot]
+        columns["security_id"] += ids[trades.security].tolist()
+        columns["reason"] += [reason.value for reason in trades.reason]
+        for name in ("shares", "notional", "tax", "cost", "risk"):
+            columns[name] += getattr(trades, name).tolist()
+    return _as_arrays(columns, {name: kind == "DOUBLE" for name, kind in TRADES})
+
+
+def _accounts(plans: Sequence[Plan]) -> Columns:
+    columns: dict[str, list[Any]] = {
+        "account_id": [plan.account_id for plan in plans],
+        "status": [plan.status.value for plan in plans],
+        "message": [plan.message for plan in plans],
+        "binding": [_BETWEEN.join(plan.binding) for plan in plans],
+    }
+    for name in (*ACCOUNT_FIGURES, "seconds"):
+        columns[name] = [getattr(plan, name) for plan in plans]
+    return _as_arrays(columns, {name: kind == "DOUBLE" for name, kind in ACCOUNTS})
+
+
+def _as_arrays(columns: dict[str, list[Any]], numeric: dict[str, bool]) -> Columns:
+    return {
+        name: np.array(values, dtype=np.float64 if numeric[name] else object)
+        for name, values in columns.items()
+    }
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection, path: Path, columns: Columns, casts: dict[str, str]
+) -> tuple[Path, Path]:
+    """Write under a temporary name; returns it with the name to come."""
+    picks = ", ".join(f'{_pick(name, kind)} AS "{name}"' for name, kind in casts.items())
+    part = path.with_name(f".{path.name}.part")
+    connection.register("handed_over", columns)
+    target = str(part).replace("'", "''")
+    connection.execute(
+        f"COPY (SELECT {picks} FROM handed_over) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
+    )
+    connection.unregister("handed_over")
+    return part, path
+
+
+def _pick(name: str, kind: str) -> str:
+    if kind == "VARCHAR[]":
+        split = f"string_split(\"{name}\", '{_BETWEEN}')"
+        return f"CASE WHEN \"{name}\" = '' THEN CAST([] AS VARCHAR[]) ELSE {split} END"
+    if kind == "DOUBLE":  # what was not computed is empty, not a NaN
+        return f'CASE WHEN isfinite("{name}") THEN CAST("{name}" AS DOUBLE) END'
+    return f'CAST("{name}" AS {kind})'
+
+
+# --- example inputs ----------------------------------------------------------------------------
+
+
+def write_inputs(
+    folder: Path, universe: Universe, taxpayers: Sequence[Taxpayer], as_of_day: int
+) -> None:
+    """Problems as a folder of the contract, so that `solve` can read them back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    k = universe.factor_cov.shape[0]
+    factors = [f"f{j}" for j in range(k)]
+    rows = {
+        "accounts": [_account_row(t, a) for t in taxpayers for a in t.accounts],
+        "lots": [row for t in taxpayers for a in t.accounts for row in _lot_rows(universe, a)],
+        "loss_sales": [row for t in taxpayers for row in _loss_rows(universe, t, as_of_day)],
+        "securities": _security_rows(universe),
+        "loadings": [
+            (name, *line)
+            for name, line in zip(universe.security, universe.loadings.tolist(), strict=True)
+        ],
+        "factor_cov": [tuple(line) for line in universe.factor_cov.tolist()],
+        "targets": [
+            row for t in taxpayers for a in t.accounts for row in _target_rows(universe, a)
+        ],
+        "restrictions": [
+            row for t in taxpayers for a in t.accounts for row in _wish_rows(universe, a)
+        ],
+    }
+    with _connect() as connection:
+        for table in INPUTS:
+            kinds = [(c.name, c.kind) for c in table.columns]
+            kinds += [(name, "number") for name in factors] if table.factors else []
+            columns = _input_columns(kinds, rows[table.name])
+            casts = {name: SQL_TYPE[kind] for name, kind in kinds}
+            part, path = _write(connection, folder / f"{table.name}.parquet", columns, casts)
+            os.replace(part, path)
+    params = {"as_of": date.fromordinal(as_of_day).isoformat()}
+    (folder / "params.json").write_text(json.dumps(params) + "\n", encoding="utf-8")
+
+
+def _input_columns(kinds: list[tuple[str, str]], rows: list[tuple[Any, ...]]) -> Columns:
+    columns: Columns = {}
+    for position, (name, kind) in enumerate(kinds):
+        values = [row[position] for row in rows]
+        if kind == "number":
+            columns[name] = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+        elif kind == "date":
+            days = np.array(values, dtype=np.int64) - _EPOCH_ORDINAL
+            columns[name] = days.astype("datetime64[D]").astype("datetime64[us]")
+        else:
+            columns[name] = np.array(values, dtype=bool if kind == "flag" else object)
+    return columns
+
+
+def _account_row(taxpayer: Taxpayer, a: Account) -> tuple[Any, ...]:
+    return (
+        *(a.account_id, taxpayer.taxpayer_id, a.cash, a.cash_low, a.cash_high),
+        *(a.risk_aversion, a.te_cap, a.st_rate, a.lt_rate, a.min_trade, a.max_turnover),
+        *(a.st_gain_budget, a.lt_gain_budget, a.whole_shares),
+    )
+
+
+def _lot_rows(universe: Universe, account: Account) -> Iterable[tuple[Any, ...]]:
+    lots = account.lots
+    for row in range(len(lots.quantity)):
+        yield (
+            account.account_id,
+            f"L{row + 1:05d}",
+            universe.security[lots.security[row]],
+            lots.acquired_day[row],
+            lots.quantity[row],
+            lots.basis[row],
+        )
+
+
+def _loss_rows(universe: Universe, taxpayer: Taxpayer, as_of_day: int) -> Iterable[tuple[Any, ...]]:
+    for group in taxpayer.loss_groups:
+        row = int(np.flatnonzero(universe.group == group)[0])
+        yield taxpayer.taxpayer_id, universe.security[row], as_of_day - 10, 5.0
+
+
+def _security_rows(universe: Universe) -> list[tuple[Any, ...]]:
+    names = universe.security
+    first = {int(g): names[i] for i, g in reversed(list(enumerate(universe.group)))}
+    alone = np.bincount(np.unique(universe.group, return_inverse=True)[1])
+    codes = np.unique(universe.group, return_inverse=True)[1]
+    return [
+        (
+            name,
+            universe.price[i],
+            universe.cost_bps[i],
+            universe.sector_name[universe.sector[i]],
+            None if alone[codes[i]] == 1 else first[int(universe.group[i])],
+            universe.specific_var[i],
+        )
+        for i, name in enumerate(names)
+    ]
+
+
+def _target_rows(universe: Universe, account: Account) -> Iterable[tuple[Any, ...]]:
+    for row in np.flatnonzero(account.target > 0.0):
+        yield account.account_id, universe.security[row], account.target[row]
+
+
+def _wish_rows(universe: Universe, account: Account) -> Iterable[tuple[Any, ...]]:
+    limits, names = account.limits, universe.security
+    for kind in ("exclude", "no_buy", "no_sell"):
+        for row in np.flatnonzero(getattr(limits, kind)):
+            yield account.account_id, kind, names[row], None
+    for row in np.flatnonzero(limits.max_weight < np.inf):
+        yield account.account_id, "max_weight", names[row], limits.max_weight[row]
+    for code in np.flatnonzero(limits.sector_max < np.inf):
+        yield account.account_id, "sector_max", universe.sector_name[code], limits.sector_max[code]
+    for code in np.flatnonzero(limits.sector_min > 0.0):
+        yield account.account_id, "sector_min", universe.sector_name[code], limits.sector_min[code]
