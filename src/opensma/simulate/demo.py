@@ -18,7 +18,6 @@ from opensma.book.ledger import load_states, put_rows
 from opensma.book.master import AccountRecord, Record, Security, add_records, all_records
 from opensma.book.names import key_map, register_securities
 from opensma.book.runs import ACTIONS_THROUGH
-from opensma.book.runs import ACTIONS_THROUGH
 from opensma.book.series import put_days
 from opensma.book.store import Book, get_setting, init_book, open_book, put_setting
 from opensma.errors import BookError, InputError
