@@ -82,7 +82,7 @@ def value_spec(lines: ValueLines, *, width: int, height: int, scheme: Scheme) ->
     day = alt.Axis(format="%b %Y", tickCount=4 if narrow else 8, title=None, labelOverlap=True)
     money = alt.Axis(format="$~s", tickCount=5, title=None)
     chart = (
-        alt.Chart(alt.Data(values=_long(lines)))
+        alt.Chart(alt.InlineData(values=_long(lines)))
         .mark_line(strokeWidth=1.75, interpolate="linear", clip=True)
         .encode(
             x=alt.X("day:T", axis=day),
@@ -160,5 +160,5 @@ def warm() -> None:
     spec = {"data": {"values": [{"a": 1}]}, "mark": "point", "encoding": {}}
     import altair as alt
 
-    alt.Chart(alt.Data(values=[{"a": 1}])).mark_point().to_dict()
+    alt.Chart(alt.InlineData(values=[{"a": 1}])).mark_point().to_dict()
     _drawn(spec, "", "")

@@ -1,0 +1,253 @@
+"""The portal's pages: each reads the book for its viewer and hands the result to a template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from jinja2 import Environment
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from opensma.book.master import User
+from opensma.book.records import trade_record
+from opensma.book.store import Book
+from opensma.book.views import AccountView, ProgramView, account_view, activity, program_view
+from opensma.errors import OpensmaError
+from opensma.market import Market
+from opensma.report.charts import value_chart
+from opensma.report.explain import why_not_traded, why_traded
+from opensma.web import accounts, listing
+from opensma.web.assets import Asset, kept
+
+UNKNOWN = ("account.unknown", "trade.unknown", "account.closed")
+SIZES = {"wide": (1060, 320), "narrow": (350, 300)}
+
+
+@dataclass
+class Portal:
+    """One book seen by one viewer."""
+
+    book: Book
+    market: Market
+    viewer: User | None
+    env: Environment
+    assets: dict[str, Asset]
+    _lock: Lock = field(default_factory=Lock)
+    _kept: tuple[object, ProgramView] | None = None
+
+    # --- pages ---------------------------------------------------------------------------------
+
+    def program(self, request: Request) -> Response:
+        """Every account, with the day's totals."""
+        view = self._program()
+        choice = listing.read_choice(request.query_params)
+        return self._page(
+            "program.html",
+            view=view,
+            totals=listing.totals(view.rows),
+            table=listing.page_of(view.rows, choice),
+            advisors=sorted({(r.advisor, r.account.advisor_id) for r in view.rows}),
+            outcome=listing.outcome,
+            tracking_error=listing.tracking_error,
+            active_return=listing.active_return,
+        )
+
+    def account(self, request: Request) -> Response:
+        """One account: value, holdings with lots, restrictions, trades with reasons, activity."""
+        account_id = request.path_params["account_id"]
+        view = self._account(account_id)
+        look = accounts.read_look(request.query_params)
+        trades = accounts.traded(view.decision, look)
+        tpage, tpages, some = _slice(trades, look.tpage, accounts.TRADES_PER_PAGE)
+        journal = activity(self.book, account_id, self.viewer)
+        apage, apages, entries = _slice(journal, look.apage, accounts.ACTIVITY_PER_PAGE)
+        lines = self._lines(view)
+        return self._page(
+            "account.html",
+            view=view,
+            look=look,
+            lots=accounts.by_security(view.holdings.lots),
+            held=accounts.held(view.holdings.positions, look),
+            absent=[p for p in view.holdings.positions if not p.lots],
+            sectors=accounts.sectors(view.holdings.positions),
+            trades=accounts.trade_rows(view.decision, some),
+            matching=len(trades),
+            reasons=accounts.reason_counts(view.decision),
+            tpage=tpage,
+            tpages=tpages,
+            left=[(n, why_not_traded(n)) for n in view.decision.non_trades],
+            entries=entries,
+            entries_total=len(journal),
+            apage=apage,
+            apages=apages,
+            lines=lines,
+            months=accounts.month_ends(lines) if lines else [],
+            day=view.holdings.day.isoformat(),
+            stopped=self._stopped(),
+        )
+
+    def lots(self, request: Request) -> Response:
+        """The open lots of one position, as rows that the page's script puts in place."""
+        view = self._account(request.path_params["account_id"])
+        key = int(request.path_params["security_key"])
+        lots = accounts.by_security(view.holdings.lots).get(key)
+        if lots is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        return self._page("lots.html", lots=lots)
+
+    def chart(self, request: Request) -> Response:
+        """The account's value chart as SVG; its address holds the hash of its data."""
+        view = self._account(request.path_params["account_id"])
+        lines = self._lines(view)
+        size, scheme = request.path_params["size"], request.path_params["scheme"]
+        known = lines is not None and request.path_params["digest"] == lines.digest()
+        if lines is None or not known or size not in SIZES or scheme not in ("light", "dark"):
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        width, height = SIZES[size]
+        drawn = value_chart(lines, width=width, height=height, dark=scheme == "dark")
+        tag = f"{lines.digest()}-{size}-{scheme}"
+        answer = kept(request, drawn.encode(), "image/svg+xml", tag)
+        answer.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+        return answer
+
+    def trade(self, request: Request) -> Response:
+        """The whole record of one trade, from the decision to the journal."""
+        record = trade_record(self.book, request.path_params["trade_id"], self.viewer)
+        return self._page(
+            "trade.html",
+            record=record,
+            why=why_traded(record.trade, record.decision),
+            day=record.run.day,
+            stopped=self._stopped(),
+        )
+
+    def exceptions(self, request: Request) -> Response:
+        """What needs a person, each with what to do."""
+        view = self._program()
+        owners = {r.account.account_id: r.owner for r in view.rows}
+        words = request.query_params.get("q", "").strip()[:100]
+        found = [
+            e
+            for e in view.exceptions
+            if all(
+                w in f"{e.account_id} {owners[e.account_id]} {e.code} {e.message}".casefold()
+                for w in words.casefold().split()
+            )
+        ]
+        return self._page(
+            "exceptions.html",
+            view=view,
+            found=found,
+            owners=owners,
+            q=words,
+            day=view.run.day if view.run else None,
+            stopped=len({e.account_id for e in view.exceptions}),
+        )
+
+    def asset(self, request: Request) -> Response:
+        """Style, script or icon."""
+        address = request.path_params["address"]
+        for asset in self.assets.values():
+            if asset.address == address:
+                return kept(request, asset.body, asset.media_type, address)
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+
+    # --- failures ------------------------------------------------------------------------------
+
+    def refused(self, _request: Request, error: Exception) -> Response:
+        """An expected failure as a page: what happened and what to do."""
+        assert isinstance(error, OpensmaError)
+        if error.code in UNKNOWN:
+            return self.missing(_request, error)
+        return self._failure(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The book cannot be read",
+            f"{error.message} ({error.code}{' at ' + error.where if error.where else ''})",
+            error.remedy or "Try again; if it stays, look at the server's messages.",
+        )
+
+    def missing(self, _request: Request, _error: Exception) -> Response:
+        """One answer for what does not exist and for what the viewer may not see."""
+        return self._failure(
+            HTTPStatus.NOT_FOUND,
+            "Nothing is here",
+            "There is no such page, or it is not among the accounts that you may see.",
+            "Check the address, or search for the account on the program page.",
+        )
+
+    def broken(self, _request: Request, _error: Exception) -> Response:
+        """A bug of ours: the trace is in the server's messages, never on the page."""
+        return self._failure(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "Something went wrong",
+            "This page could not be made. Nothing in the book was changed.",
+            "Try again; if it stays, report the address with the server's messages.",
+        )
+
+    def not_allowed(self, _request: Request, _error: Exception) -> Response:
+        """The portal only shows: nothing can be sent to it."""
+        return self._failure(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            "This page only shows",
+            "Nothing can be sent to this address.",
+            "Open it without sending a form.",
+        )
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def _program(self) -> ProgramView:
+        """The program, read again only when the book has changed."""
+        with self._lock:
+            version = _version(self.book)
+            if self._kept is None or version is None or self._kept[0] != version:
+                self._kept = (version, program_view(self.book, self.viewer))
+            return self._kept[1]
+
+    def _stopped(self) -> int:
+        return len({e.account_id for e in self._program().exceptions})
+
+    def _account(self, account_id: str) -> AccountView:
+        return account_view(self.book, self.market, account_id, self.viewer)
+
+    def _lines(self, view: AccountView) -> Any:
+        return accounts.value_lines(view, self.market.days, self.market.benchmark_index())
+
+    def _page(self, template: str, **values: Any) -> Response:
+        values.setdefault("day", None)
+        if template == "program.html":
+            view: ProgramView = values["view"]
+            values["day"] = view.run.day if view.run else None
+            values["stopped"] = len({e.account_id for e in view.exceptions})
+        return HTMLResponse(self.env.get_template(template).render(values))
+
+    def _failure(self, status: HTTPStatus, title: str, what: str, remedy: str) -> Response:
+        text = self.env.get_template("error.html").render(
+            title=title, what=what, remedy=remedy, status=status.value, day=None, stopped=0
+        )
+        return HTMLResponse(text, status_code=status)
+
+
+def _slice(rows: list[Any], page: int, size: int) -> tuple[int, int, list[Any]]:
+    """(page, pages, rows of that page); the last page when there are fewer."""
+    pages = max(1, -(-len(rows) // size))
+    page = min(page, pages)
+    return page, pages, rows[(page - 1) * size : page * size]
+
+
+def _version(book: Book) -> object | None:
+    """Changes with every write to an SQLite book; None where that cannot be told cheaply."""
+    if book.path is None:
+        return None
+    stamps = []
+    for path in (book.path, Path(f"{book.path}-wal")):
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            continue
+        stamps.append((path.name, found.st_mtime_ns, found.st_size))
+    return tuple(stamps)

@@ -1,0 +1,109 @@
+"""From values to HTML: one template environment, and the filters that write figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from opensma.report import words
+from opensma.report.activity import activity_words, kind_label, settles
+from opensma.report.reasons import label
+from opensma.units import MICROS, dollars, shares
+from opensma.web.assets import Asset
+from opensma.web.listing import OUTCOMES, REGISTRATIONS
+
+_MINUS = "\u2212"  # as wide as a digit, and spoken as "minus"
+
+
+def _true_minus(text: str) -> str:
+    return text.replace("-", _MINUS, 1) if text.startswith("-") else text
+
+
+def money(cents: int) -> str:
+    """`$1,210.00`, with a true minus where negative."""
+    return _true_minus(words.money(cents))
+
+
+def figure(cents: int) -> str:
+    """Cents for a column whose head names the unit: `1,210.00`."""
+    return _true_minus(dollars(cents))
+
+
+def signed_figure(cents: int) -> str:
+    """As `figure`, with a plus where positive."""
+    return f"+{figure(cents)}" if cents > 0 else figure(cents)
+
+
+def percent(value: float, decimals: int = 2) -> str:
+    """`0.92%`."""
+    return _true_minus(words.percent(value, decimals))
+
+
+def signed_percent(value: float, decimals: int = 2) -> str:
+    """`+0.92%`."""
+    return _true_minus(words.signed_percent(value, decimals))
+
+
+def price(micros: int) -> str:
+    """Dollars of a price with two decimals, more where the price has more."""
+    text = f"{micros // MICROS:,}.{micros % MICROS:06d}"
+    while text.endswith("0") and len(text.rpartition(".")[2]) > 2:
+        text = text[:-1]
+    return text
+
+
+def tone(value: float) -> str:
+    """Class of a signed figure; the sign itself is always written too."""
+    return "up" if value > 0 else "down" if value < 0 else "flat"
+
+
+def stage_words(outcome: Mapping[str, Any]) -> str:
+    """What a stage reports, in words: `60 solved, 1 held`; what did not occur is left out."""
+    parts = []
+    for name, value in outcome.items():
+        if name == "seconds" or value in (0, "", [], {}, None):
+            continue
+        if name.endswith("_cents"):
+            parts.append(f"{name.removesuffix('_cents')} {money(int(value))}")
+        elif isinstance(value, int):
+            parts.append(f"{value:,} {name.replace('_', ' ')}")
+    return ", ".join(parts) or "nothing to do"
+
+
+def environment(assets: Mapping[str, Asset], viewer: str) -> Environment:
+    """The portal's templates; everything is escaped, and a missing value is an error."""
+    env = Environment(
+        loader=PackageLoader("opensma.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters |= {
+        "money": money,
+        "signed_money": lambda cents: _true_minus(words.signed_money(cents)),
+        "figure": figure,
+        "signed": signed_figure,
+        "percent": percent,
+        "signed_percent": signed_percent,
+        "price": price,
+        "shares": shares,
+        "day": lambda day: words.day_words(day if isinstance(day, int) else str(day)),
+        "tone": tone,
+        "reason": label,
+        "kind": kind_label,
+        "activity": activity_words,
+        "settles": settles,
+        "stage": stage_words,
+        "listed": words.listed,
+    }
+    env.globals |= {
+        "asset": lambda name: f"/assets/{assets[name].address}",
+        "viewer": viewer,
+        "OUTCOMES": OUTCOMES,
+        "REGISTRATIONS": REGISTRATIONS,
+        "counted": words.counted,
+    }
+    return env
