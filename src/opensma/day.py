@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from opensma.book import runs
-from opensma.book.daybook import DayContext, open_day
+from opensma.book.daybook import DayContext, check_session, open_day
+from opensma.book.master import households
 from opensma.book.names import register_securities
 from opensma.book.store import Book
 from opensma.market import Market
@@ -70,24 +71,34 @@ def run_day(
     told each stage with its number of accounts, and returns what to call with accounts done.
     `workers` is a number of processes or the address of a Ray cluster (text).
     """
-    iso = day.isoformat()
     seen = market.until(day)
     with book.only_run():
-        with book.write() as connection:
-            register_securities(connection, seen)
-            run = runs.begin_run(connection, iso, recorded_at, seen.content_hash)
-        context = open_day(
-            book, seen, run, day.toordinal(), workers=workers, batch=batch, progress=_quiet
-        )
+        run = _begin(book, seen, day, recorded_at)
         if run.status != "done":
+            context = open_day(
+                book, seen, run, day.toordinal(), workers=workers, batch=batch, progress=_quiet
+            )
             _run_stages(context, notice)
     with book.read() as connection:
         return DayReport(
             runs.run_of(connection, run.run_id),
-            sum(len(h.accounts) for h in context.households),
+            sum(len(h.accounts) for h in households(connection, run.day)),
             runs.stage_outcomes(connection, run.run_id),
             tuple(runs.day_exceptions(connection, run.run_id)),
         )
+
+
+def _begin(book: Book, seen: Market, day: date, recorded_at: str) -> runs.Run:
+    """The day's run; nothing is written for a finished day, or for one that cannot be run."""
+    with book.read() as connection:
+        found = runs.find_run(connection, day.isoformat())
+    if found is not None and found.status == "done":
+        return found
+    check_session(seen, day)
+    with book.write() as connection:
+        run = runs.begin_run(connection, day.isoformat(), recorded_at, seen.content_hash)
+        register_securities(connection, seen)
+    return run
 
 
 def _run_stages(context: DayContext, notice: Notice) -> None:

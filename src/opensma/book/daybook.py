@@ -88,16 +88,19 @@ def open_day(
     batch: int,
     progress: Progress,
 ) -> DayContext:
-    """Everything the stages share; MarketError when the day is no session of the market."""
-    iso = date.fromordinal(day).isoformat()
-    if not len(market.days) or int(market.days[-1]) != day:
-        raise MarketError(
-            "day.no_prices",
-            f"The market has no closing prices for {iso}.",
-            where=iso,
-            remedy="Import that day's prices (sma market import DIR), or choose a session.",
-        )
+    """Everything the stages share."""
     with book.read() as connection:
         keys = key_map(connection, market)
-        found = tuple(households(connection, iso))
+        found = tuple(households(connection, date.fromordinal(day).isoformat()))
     return DayContext(book, market, keys, day, run, found, workers, batch, progress)
+
+
+def check_session(market: Market, day: date) -> None:
+    """MarketError unless the market ends with closes of this day."""
+    if not len(market.days) or market.day(-1) != day:
+        raise MarketError(
+            "day.no_prices",
+            f"The market has no closing prices for {day}.",
+            where=day.isoformat(),
+            remedy="Import that day's prices (sma market import DIR), or choose a session.",
+        )

@@ -1,0 +1,376 @@
+"""`sma account`: list accounts, and show one with its lots, its day and the reasons behind it."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opensma.cli.day import market_option
+from opensma.cli.output import book_option, emit_json, json_option, plain, table
+
+if TYPE_CHECKING:
+    from opensma.book.lotviews import LotRow
+    from opensma.book.plans import StoredPlan
+    from opensma.book.tradeviews import TradeView
+    from opensma.book.views import AccountView, Decision, Holdings, Measures, ProgramRow
+
+_LIST = (
+    "account",
+    "owner",
+    "registration",
+    "value",
+    "return",
+    "benchmark",
+    "tracking error",
+    "harvested this year",
+    "trades",
+    "plan",
+    "exceptions",
+)
+
+account_argument = click.argument("account_id", metavar="ID")
+
+
+@click.group("account")
+def group() -> None:
+    """One account: what it holds, what it is worth, and why it holds what it holds."""
+
+
+@group.command("list")
+@book_option
+@json_option
+def list_command(book: str, as_json: bool) -> None:
+    """Every account of the book with its figures and what the newest day did to it."""
+    from opensma.book.store import open_book
+    from opensma.book.views import program_rows
+
+    rows = program_rows(open_book(book))
+    if as_json:
+        emit_json({"accounts": rows})
+        return
+    table("", _LIST, [_list_row(row) for row in rows])
+
+
+def _list_row(row: ProgramRow) -> tuple[object, ...]:
+    from opensma.report.words import money, percent
+
+    account, figures = row.account, row.measures
+    head = (account.account_id, row.owner, account.registration)
+    tail = (row.trades, row.plan.status if row.plan else "", row.exceptions)
+    if figures is None:
+        return (*head, "", "", "", "", "", *tail)
+    return (
+        *head,
+        money(figures.value_cents),
+        percent(figures.twr),
+        percent(figures.benchmark_twr),
+        percent(figures.tracking_error),
+        money(figures.harvested_year_cents),
+        *tail,
+    )
+
+
+@group.command("show")
+@account_argument
+@book_option
+@market_option
+@json_option
+def show_command(account_id: str, book: str, market_path: Path | None, as_json: bool) -> None:
+    """Figures, restrictions, the newest plan and its trades in dollars that add up."""
+
+    view = _view(book, market_path, account_id)
+    if as_json:
+        emit_json(_document(view))
+        return
+    account = view.account
+    click.echo(f"{account.account_id}  {account.name}")
+    table("", ("figure", "value"), _figures(view))
+    _show_restrictions(view)
+    _show_windows(view.holdings)
+    _show_decision(view.decision)
+
+
+@group.command("lots")
+@account_argument
+@book_option
+@market_option
+@json_option
+def lots_command(account_id: str, book: str, market_path: Path | None, as_json: bool) -> None:
+    """Open lots with basis, unrealised gain, term, and the day on which each turns long-term."""
+    view = _view(book, market_path, account_id)
+    lots = view.holdings.lots
+    if as_json:
+        total = {"value_cents": sum(x.value_cents for x in lots), "lots": len(lots)}
+        day = view.holdings.day
+        emit_json({"account_id": account_id, "day": day, **total, "open": _lots(view.holdings)})
+        return
+    columns = ("security", "lot", "acquired", "shares", "price", "value", "basis", "gain", "term")
+    rows = [_lot_row(lot) for lot in lots]
+    table(f"{account_id} on {view.holdings.day}", (*columns, "long-term from", "note"), rows)
+
+
+def _lot_row(lot: LotRow) -> tuple[object, ...]:
+    from opensma.report.words import money
+    from opensma.units import MICROS, shares
+
+    notes = []
+    if lot.wash_cents:
+        notes.append(f"basis holds {money(lot.wash_cents)} of deferred loss")
+    elif lot.replaces:
+        notes.append("replaced shares sold at a loss")
+    if lot.holding_from != lot.acquired:
+        notes.append(f"held from {lot.holding_from}")
+    return (
+        lot.symbol,
+        str(lot.lot),
+        str(lot.acquired),
+        shares(lot.quantity_micros),
+        f"{lot.price_micros / MICROS:,.2f}" if lot.price_micros else "none",
+        money(lot.value_cents),
+        money(lot.basis_cents),
+        money(lot.gain_cents),
+        "long" if lot.long_term else "short",
+        str(lot.long_from),
+        "; ".join(notes),
+    )
+
+
+@group.command("why")
+@account_argument
+@book_option
+@json_option
+def why_command(account_id: str, book: str, as_json: bool) -> None:
+    """The newest day's trades, each with its reason in a sentence, and what was left undone."""
+    from opensma.book.store import open_book
+    from opensma.book.views import account_decision
+    from opensma.report.explain import why_not_traded, why_traded
+
+    decision = account_decision(open_book(book), account_id)
+    if as_json:
+        emit_json({"account_id": account_id, **_decision(decision)})
+        return
+    _show_decision(decision)
+    for trade in decision.trades:
+        click.echo(f"{trade.trade_id}  {_dollars(trade)}")
+        _sentence(why_traded(trade, decision))
+    if decision.non_trades:
+        click.echo("\nNot traded")
+        for left in decision.non_trades:
+            _sentence(why_not_traded(left))
+
+
+def _sentence(text: str) -> None:
+    click.echo(textwrap.fill(text, 98, initial_indent="  ", subsequent_indent="  "))
+
+
+def _dollars(trade: TradeView) -> str:
+    from opensma.report.words import signed_money
+
+    parts = {"risk": trade.risk_cents, "tax": trade.tax_cents, "cost": trade.cost_cents}
+    listed = ", ".join(f"{name} {signed_money(cents)}" for name, cents in parts.items())
+    return f"{listed}: {signed_money(trade.total_cents)}"
+
+
+# --- one account ---------------------------------------------------------------------------------
+
+
+def _view(book: str, market_path: Path | None, account_id: str) -> AccountView:
+    from opensma.book.market_link import market_of
+    from opensma.book.master import find_account
+    from opensma.book.store import open_book
+    from opensma.book.views import account_view
+
+    opened = open_book(book)
+    with opened.read() as connection:
+        find_account(connection, account_id)  # a wrong id is told before a missing market
+    return account_view(opened, market_of(opened, market_path), account_id)
+
+
+def _show_restrictions(view: AccountView) -> None:
+    if not view.restrictions:
+        return
+    rows = [
+        (
+            wish.kind,
+            f"{wish.scope} {wish.scope_key}",
+            "" if wish.value_bps is None else f"{wish.value_bps / 100:g}%",
+            wish.valid_from,
+            wish.reason,
+        )
+        for wish in view.restrictions
+    ]
+    table("Restrictions", ("kind", "of", "limit", "since", "reason"), rows)
+
+
+def _show_windows(holdings: Holdings) -> None:
+    """One row per security and day of sale."""
+    from opensma.report.words import money
+
+    losses: dict[tuple[str, str, str], int] = {}
+    for window in holdings.windows:
+        place = (window.symbol, str(window.sold), str(window.until))
+        losses[place] = losses.get(place, 0) + window.loss_cents
+    if losses:
+        rows = [
+            (symbol, sold, money(cents), until) for (symbol, sold, until), cents in losses.items()
+        ]
+        columns = ("security", "sold", "loss open", "no purchase through")
+        table("Open wash windows", columns, rows)
+
+
+def _figures(view: AccountView) -> list[tuple[str, str]]:
+    from opensma.report.words import money, signed_money
+
+    account, people, holdings, figures = view.account, view.people, view.holdings, view.measures
+    profile, gains = people.profile, holdings.unrealised
+    names = len({lot.security_key for lot in holdings.lots})
+    paid = (money(holdings.deposited_cents), money(holdings.withdrawn_cents))
+    long = (signed_money(gains.long_gain_cents), signed_money(gains.long_loss_cents))
+    short = (signed_money(gains.short_gain_cents), signed_money(gains.short_loss_cents))
+    rows = [
+        ("owner", f"{people.owner.name} ({people.taxpayer.name}, {people.taxpayer.state})"),
+        ("registration", f"{account.registration} at {account.custodian}, since {account.opened}"),
+        ("advisor", f"{people.advisor.name}, {people.advisor.firm}"),
+        ("strategy", f"{people.strategy.name}, {people.program.name}"),
+        ("tax rates", _rates(profile.short_rate_micros, profile.long_rate_micros, account.taxed)),
+        (f"value on {holdings.day}", money(holdings.value_cents)),
+        ("cash", f"{money(holdings.cash_cents)}, settled {money(holdings.settled_cents)}"),
+        ("holdings", f"{names:,} securities, {len(holdings.lots):,} lots"),
+        ("paid in and out", f"{paid[0]} in, {paid[1]} out"),
+        ("unrealised, long-term", f"{long[0]} and {long[1]}"),
+        ("unrealised, short-term", f"{short[0]} and {short[1]}"),
+    ]
+    return rows if figures is None else rows + _measured(figures)
+
+
+def _measured(figures: Measures) -> list[tuple[str, str]]:
+    from opensma.report.words import money, percent, signed_money
+
+    harvested, worth = money(figures.harvested_year_cents), money(figures.tax_value_year_cents)
+    short = signed_money(figures.short_gain_year_cents)
+    long = signed_money(figures.long_gain_year_cents)
+    twr, benchmark = percent(figures.twr), percent(figures.benchmark_twr)
+    return [
+        ("return since inception", f"{twr}, benchmark {benchmark}"),
+        ("expected tracking error", percent(figures.tracking_error)),
+        ("harvested this year", f"{harvested}, worth up to {worth}"),
+        ("realised this year", f"{short} short-term, {long} long-term"),
+    ]
+
+
+def _rates(short: int, long: int, taxed: bool) -> str:
+    if not taxed:
+        return "none: a retirement account"
+    return f"{short / 10_000:.1f}% short-term, {long / 10_000:.1f}% long-term"
+
+
+def _show_decision(decision: Decision) -> None:
+    for exception in decision.exceptions:
+        click.echo(f"{exception.code}: {exception.message} {exception.remedy}")
+    plan = decision.plan
+    if plan is None or decision.run is None:
+        click.echo("No plan: no day has been run for this account.")
+        return
+    columns = ("trade", "side", "shares", "security", "lot of", "reason")
+    table(
+        f"Plan of {decision.run.day}: {plan.status}, {plan.review}",
+        (*columns, "risk", "tax", "cost", "total"),
+        [*map(_trade_row, decision.trades), _total_row(plan)],
+    )
+    _show_plan(decision, plan)
+
+
+def _trade_row(trade: TradeView) -> tuple[object, ...]:
+    from opensma.report.reasons import label
+    from opensma.report.words import signed_money
+    from opensma.units import shares
+
+    dollars = (trade.risk_cents, trade.tax_cents, trade.cost_cents, trade.total_cents)
+    return (
+        trade.trade_id,
+        trade.side,
+        shares(trade.quantity_micros),
+        trade.symbol,
+        "" if trade.lot is None else str(trade.lot.acquired),
+        label(trade.reason),
+        *map(signed_money, dollars),
+    )
+
+
+def _total_row(plan: StoredPlan) -> tuple[object, ...]:
+    from opensma.report.words import signed_money
+
+    change = plan.objective_cents - plan.objective_before_cents
+    dollars = (plan.risk_cents, plan.tax_cents, plan.cost_cents, change)
+    return ("the whole plan", "", "", "", "", "", *map(signed_money, dollars))
+
+
+def _show_plan(decision: Decision, plan: StoredPlan) -> None:
+    from opensma.report.words import money, percent
+
+    gap, bps = decision.gap, decision.gap_bps
+    facts = [
+        f"tracking error {percent(plan.te_before)} -> {percent(plan.te_after)}",
+        f"turnover {percent(plan.turnover)}",
+        f"binding: {', '.join(plan.binding_names) or 'nothing'}",
+    ]
+    if gap is not None and bps is not None:
+        facts.append(f"certified: at most {money(round(gap * 100))} ({bps:.2f} bp) from the best")
+    click.echo("; ".join(facts) + ".\n")
+
+
+# --- JSON ----------------------------------------------------------------------------------------
+
+
+def _document(view: AccountView) -> dict[str, Any]:
+    holdings = plain(view.holdings)
+    holdings["lots"] = len(view.holdings.lots)  # `sma account lots` has them
+    holdings["positions"] = [
+        {**plain(p), "gain_cents": p.gain_cents} for p in view.holdings.positions if p.lots
+    ]
+    return {
+        "account": view.account,
+        "people": view.people,
+        "holdings": holdings,
+        "measures": view.measures,
+        "restrictions": view.restrictions,
+        "decision": _decision(view.decision),
+    }
+
+
+def _lots(holdings: Holdings) -> list[dict[str, Any]]:
+    return [{**plain(lot), "gain_cents": lot.gain_cents} for lot in holdings.lots]
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    """A decision with the sentences, the sums and the certified gap."""
+    from opensma.report.explain import why_not_traded, why_traded
+
+    plan = decision.plan
+    return {
+        "run": decision.run,
+        "plan": plan and {
+            **plain(plan), "binding": plan.binding_names, "non_trades": len(plan.not_traded)
+        },
+        "change_cents": plan and plan.objective_cents - plan.objective_before_cents,
+        "gap": decision.gap,
+        "gap_bps": decision.gap_bps,
+        "trades": [
+            {**trade_document(t), "why": why_traded(t, decision)} for t in decision.trades
+        ],
+        "non_trades": [{**plain(n), "why": why_not_traded(n)} for n in decision.non_trades],
+        "exceptions": decision.exceptions,
+    }  # fmt: skip
+
+
+def trade_document(trade: TradeView) -> dict[str, Any]:
+    """A trade with what follows from its fields."""
+    lot = trade.lot
+    return {
+        **plain(trade),
+        "total_cents": trade.total_cents,
+        "lot": lot and {**plain(lot), "gain_cents": lot.gain_cents},
+    }

@@ -1,0 +1,174 @@
+"""`sma day`: run a trading day over all accounts, and show what a day did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opensma.cli.output import (
+    book_option,
+    date_option,
+    emit_json,
+    json_option,
+    note,
+    progress,
+    table,
+    workers_option,
+)
+from opensma.errors import BookError, InputError
+
+if TYPE_CHECKING:
+    from opensma.book.runs import ExceptionRecord, Run
+
+STAGES = {
+    "open": "Booking corporate actions",
+    "decide": "Deciding",
+    "review": "Reviewing",
+    "trade": "Trading",
+    "post": "Posting",
+    "measure": "Measuring",
+}
+_SHOWN = 25  # exceptions in the terminal; --json has them all
+
+market_option = click.option(
+    "--market",
+    "market_path",
+    type=click.Path(path_type=Path),
+    metavar="STORE",
+    help="Market store to use instead of the one that the book names.",
+)
+
+
+@click.group("day")
+def group() -> None:
+    """The trading day: open, decide, review, trade, post, measure."""
+
+
+@group.command("run")
+@book_option
+@date_option(required=True)
+@workers_option
+@click.option("--ray", "ray_address", metavar="ADDRESS", help="Decide on this Ray cluster instead.")
+@market_option
+@json_option
+def run_command(
+    book: str,
+    date: date,
+    workers: int | None,
+    ray_address: str | None,
+    market_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Run one trading day over all accounts, or finish one that was interrupted.
+
+    Running a finished day again changes nothing. Accounts that need a person are listed with the
+    reason and what to do; they keep their holdings.
+    """
+    from opensma.book.market_link import market_of
+    from opensma.book.store import open_book
+    from opensma.day import run_day
+    from opensma.workers import default_workers
+
+    if ray_address is not None and workers is not None:
+        raise InputError(
+            "usage",
+            "--workers and --ray exclude each other.",
+            where="sma day run",
+            remedy="Give one of them.",
+        )
+    opened = open_book(book)
+    market = market_of(opened, market_path)
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    with stage_bars() as notice:
+        report = run_day(
+            opened,
+            market,
+            date,
+            recorded_at=now,
+            workers=ray_address or workers or default_workers(),
+            notice=notice,
+        )
+    _tell(report.run, report.accounts, report.stages, report.exceptions, as_json)
+
+
+@group.command("show")
+@book_option
+@date_option(help="The day to show.  [default: the newest]")
+@json_option
+def show_command(book: str, date: date | None, as_json: bool) -> None:
+    """Show what a day did, stage by stage, and which accounts need a person."""
+    from opensma.book import runs
+    from opensma.book.store import open_book
+
+    opened = open_book(book)
+    with opened.read() as connection:
+        iso = None if date is None else date.isoformat()
+        run = runs.latest_run(connection) if iso is None else runs.find_run(connection, iso)
+        if run is None:
+            raise BookError(
+                "day.unknown",
+                "The book has run no day." if iso is None else f"The day {iso} was never begun.",
+                where=opened.label,
+                remedy="sma day run --date DATE runs one.",
+            )
+        stages = runs.stage_outcomes(connection, run.run_id)
+        exceptions = tuple(runs.day_exceptions(connection, run.run_id))
+    _tell(run, None, stages, exceptions, as_json)
+
+
+def _tell(
+    run: Run,
+    accounts: int | None,
+    stages: dict[str, dict[str, object]],
+    exceptions: tuple[ExceptionRecord, ...],
+    as_json: bool,
+) -> None:
+    if as_json:
+        document: dict[str, Any] = {"day": run.day, "run": run, "stages": stages}
+        if accounts is not None:
+            document["accounts"] = accounts
+        emit_json({**document, "exceptions": exceptions})
+        return
+    rows = [(name, _words(outcome), outcome["seconds"]) for name, outcome in stages.items()]
+    table(f"Day {run.day}: {run.status}", ("stage", "outcome", "seconds"), rows)
+    if not exceptions:
+        click.echo("No account needs a person.")
+        return
+    shown = exceptions[:_SHOWN]
+    table(
+        f"{len(exceptions):,} exceptions",
+        ("account", "stage", "code", "what happened", "what to do"),
+        [(e.account_id, e.stage, e.code, e.message, e.remedy) for e in shown],
+    )
+    if len(exceptions) > len(shown):
+        note(f"{len(exceptions) - len(shown):,} more: sma day show --json has all of them.")
+
+
+def _words(outcome: dict[str, object]) -> str:
+    """`12 solved, 1 infeasible`; money in dollars."""
+    from opensma.units import dollars
+
+    parts = []
+    for name, value in outcome.items():
+        if name.endswith("_cents"):
+            parts.append(f"{name.removesuffix('_cents')} ${dollars(int(str(value)))}")
+        elif name != "seconds":
+            parts.append(f"{int(str(value)):,} {name}")
+    return ", ".join(parts)
+
+
+@contextmanager
+def stage_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """What `run_day` takes as `notice`: a bar for each stage, closed when the next one begins."""
+    with ExitStack() as stack:
+
+        def notice(stage: str, accounts: int) -> Callable[[int], None]:
+            stack.pop_all().close()
+            return stack.enter_context(progress(accounts, STAGES.get(stage, stage)))
+
+        yield notice
