@@ -130,11 +130,9 @@ def example_command(out: Path, accounts: int, names: int, lots: int, seed: int) 
 @group.command("warm-up")
 def warm_up_command() -> None:
     """Compile the decision kernel now, so that the first command does not have to."""
-    from opensma.cli.construct_files.solving import needs_compiling
     from opensma.construct import warm_up
 
-    if needs_compiling():
-        note("Compiling the decision kernel (once) …")
+    _say_when_compiling()
     warm_up()
 
 
@@ -145,12 +143,11 @@ def solve_all(
     universe: Universe, taxpayers: Sequence[Taxpayer], as_of_day: int, workers: int | None
 ) -> list[Plan]:
     """Plans of all accounts, taxpayer by taxpayer; the same for any number of workers."""
-    from opensma.cli.construct_files.solving import needs_compiling, solve_shard
+    from opensma.cli.construct_files.solving import solve_shard
     from opensma.construct.solve import Prepared
     from opensma.workers import default_workers, map_shards
 
-    if needs_compiling():
-        note("Compiling the decision kernel (once) …")
+    _say_when_compiling()
     shards = _shards(taxpayers)
     shared = (Prepared(universe), as_of_day)
     plans: list[Plan] = []
@@ -159,6 +156,13 @@ def solve_all(
             plans += found
             advance(len(found))
     return plans
+
+
+def _say_when_compiling() -> None:
+    from opensma.construct.warm import is_warm
+
+    if not is_warm():
+        note("Compiling the decision kernel (once) …")
 
 
 def _shards(taxpayers: Sequence[Taxpayer]) -> list[list[Taxpayer]]:
