@@ -78,6 +78,7 @@ def value_spec(lines: ValueLines, *, width: int, height: int, scheme: Scheme) ->
         symbolSize=350,
         labelLimit=0,
         symbolStrokeWidth=2,
+        columnPadding=36,  # the reader's font may be wider than the one measured with
     )
     day = alt.Axis(format="%b %Y", tickCount=4 if narrow else 8, title=None, labelOverlap=True)
     money = alt.Axis(format="$~s", tickCount=5, title=None)

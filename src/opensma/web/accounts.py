@@ -19,6 +19,7 @@ from opensma.units import Ints
 from opensma.web.listing import page_number
 
 TRADES_PER_PAGE = 20
+HOLDINGS_PER_PAGE = 40
 ACTIVITY_PER_PAGE = 15
 
 
@@ -59,6 +60,7 @@ class TradeRow:
     """A trade with its sentence."""
 
     trade: TradeView
+    gain_cents: int | None
     why: str
 
 
@@ -73,11 +75,18 @@ POSITION_SORTS: dict[str, PositionKey] = {
     "active": lambda p: p.weight - p.target,
     "lots": lambda p: p.lots,
 }
+
+
+def decided_gain(trade: TradeView) -> int | None:
+    """Gain of the lot sold as the plan saw it, before the fee; None for a purchase."""
+    return None if trade.lot is None else trade.notional_cents - trade.lot.basis_cents
+
+
 TradeKey = Callable[[TradeView], str | float]
 TRADE_SORTS: dict[str, TradeKey] = {
     "symbol": lambda t: t.symbol,
     "amount": lambda t: t.notional_cents,
-    "gain": lambda t: t.lot.gain_cents if t.lot else 0,
+    "gain": lambda t: decided_gain(t) or 0,
     "risk": lambda t: t.risk_cents,
     "tax": lambda t: t.tax_cents,
     "cost": lambda t: t.cost_cents,
@@ -92,6 +101,7 @@ class Look:
     holding: str = ""  # search words for holdings
     hsort: str = "value"
     hdir: str = "desc"
+    hpage: int = 1
     lots: str = ""  # a security key, or "all"
     reason: str = ""
     tsort: str = ""
@@ -109,7 +119,8 @@ class Look:
     def holdings_by(self, sort: str) -> str:
         """The query that sorts holdings; the same column again turns the order round."""
         first = "asc" if sort in ("symbol", "sector") else "desc"
-        return self.query(hsort=sort, hdir=_turned(self.hdir) if sort == self.hsort else first)
+        after = _turned(self.hdir) if sort == self.hsort else first
+        return self.query(hsort=sort, hdir=after, hpage=1)
 
     def trades_by(self, sort: str) -> str:
         """The query that sorts trades; the same column again turns the order round."""
@@ -130,6 +141,7 @@ def read_look(given: Mapping[str, str]) -> Look:
         holding=given.get("holding", "").strip()[:100],
         hsort=hsort if hsort in POSITION_SORTS else default.hsort,
         hdir=hdir if hdir in ("asc", "desc") else default.hdir,
+        hpage=page_number(given.get("hpage", "")),
         lots=lots if lots == "all" or (lots.isascii() and lots.isdigit()) else "",
         reason=given.get("reason", "")[:40],
         tsort=tsort if tsort in TRADE_SORTS else default.tsort,
@@ -163,7 +175,9 @@ def trade_rows(decision: Decision, trades: Sequence[TradeView]) -> list[TradeRow
     rows = []
     for trade in trades:
         facts = replace(trade_facts(trade, decision), te_before=None, te_after=None)
-        rows.append(TradeRow(trade, sentence(facts)))
+        if trade.side == "sell":  # what the plan buys instead stands in the same table
+            facts = replace(facts, partners=())
+        rows.append(TradeRow(trade, decided_gain(trade), sentence(facts)))
     return rows
 
 

@@ -64,6 +64,8 @@ class Portal:
         look = accounts.read_look(request.query_params)
         trades = accounts.traded(view.decision, look)
         tpage, tpages, some = _slice(trades, look.tpage, accounts.TRADES_PER_PAGE)
+        found = accounts.held(view.holdings.positions, look)
+        hpage, hpages, held = _slice(found, look.hpage, accounts.HOLDINGS_PER_PAGE)
         journal = activity(self.book, account_id, self.viewer)
         apage, apages, entries = _slice(journal, look.apage, accounts.ACTIVITY_PER_PAGE)
         lines = self._lines(view)
@@ -72,7 +74,10 @@ class Portal:
             view=view,
             look=look,
             lots=accounts.by_security(view.holdings.lots),
-            held=accounts.held(view.holdings.positions, look),
+            held=held,
+            held_total=len(found),
+            hpage=hpage,
+            hpages=hpages,
             absent=[p for p in view.holdings.positions if not p.lots],
             sectors=accounts.sectors(view.holdings.positions),
             trades=accounts.trade_rows(view.decision, some),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from opensma.report import words
 from opensma.report.activity import activity_words, kind_label, settles
@@ -22,8 +23,14 @@ def _true_minus(text: str) -> str:
 
 
 def money(cents: int) -> str:
-    """`$1,210.00`, with a true minus where negative."""
-    return _true_minus(words.money(cents))
+    """`$1,210.00`, with a true minus that stays on its figure's line."""
+    text = _true_minus(words.money(cents))
+    return Markup('<span class="m">{}</span>').format(text) if cents < 0 else text
+
+
+def signed_money(cents: int) -> str:
+    """As `money`, with a plus where positive."""
+    return f"+{money(cents)}" if cents > 0 else money(cents)
 
 
 def figure(cents: int) -> str:
@@ -83,7 +90,7 @@ def environment(assets: Mapping[str, Asset], viewer: str) -> Environment:
     )
     env.filters |= {
         "money": money,
-        "signed_money": lambda cents: _true_minus(words.signed_money(cents)),
+        "signed_money": signed_money,
         "figure": figure,
         "signed": signed_figure,
         "percent": percent,
@@ -96,6 +103,7 @@ def environment(assets: Mapping[str, Asset], viewer: str) -> Environment:
         "kind": kind_label,
         "activity": activity_words,
         "settles": settles,
+        "plain_name": lambda name: name.removesuffix(" Common Stock"),
         "stage": stage_words,
         "listed": words.listed,
     }
