@@ -1,0 +1,130 @@
+"""One account from columns to whole units: relax, bound, choose modes, solve again, round, improve.
+
+Compiled end to end. `Prices` are the dual's multipliers; they warm-start the next solve.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from opensma.construct.columns import Columns, Limits
+from opensma.construct.dual import climb
+from opensma.construct.grid import bound_at, modes_of, round_to
+from opensma.construct.problem import Codes, Floats
+from opensma.construct.search import Goal, State, improve, start
+
+_SOFT = 1e-3
+_BLUR = 1e-5
+_NEAR = 1e-9
+
+
+@njit(cache=True)
+def middle(data: Columns) -> Floats:
+    """Where rows are held at first: today's level, moved into the band."""
+    centre = np.zeros(data.row_low.shape[0])
+    for i in range(data.security.shape[0]):
+        name = data.security[i]
+        centre[0] += name.held
+        if name.row >= 0:
+            centre[name.row] += name.held
+    for r in range(centre.shape[0]):
+        centre[r] = min(max(centre[r], data.row_low[r]), data.row_high[r])
+    return centre
+
+
+@njit(cache=True)
+def settle_rows(data: Columns, prices: Floats, centre: Floats) -> float:
+    """Move each row's centre to where its price holds it; returns the largest move."""
+    k, moved = data.factor.shape[1], 0.0
+    for r in range(centre.shape[0]):
+        level = centre[r] + prices[k + r] / _SOFT
+        level = min(max(level, data.row_low[r]), data.row_high[r])
+        moved = max(moved, abs(level - centre[r]))
+        centre[r] = level
+    return moved
+
+
+@njit(cache=True)
+def relax(data: Columns, aversion: float, prices: Floats, centre: Floats, weight: Floats) -> int:
+    """Maximise the dual of the account with every mode open; returns Newton steps."""
+    mode = np.zeros(weight.shape[0], dtype=np.int64)
+    steps, blur = 0, _BLUR
+    for _ in range(3):
+        _, _, done = climb(data, aversion, mode, prices, blur, _SOFT, centre, weight, 1e-6)
+        steps += done
+        settle_rows(data, prices, centre)
+        blur *= 0.1
+    return steps
+
+
+@njit(cache=True)
+def fixed(
+    data: Columns, aversion: float, mode: Codes, prices: Floats, centre: Floats, weight: Floats
+) -> tuple[float, float, int]:
+    """Solve with modes fixed (convex) to the last digit; dual value, residual, Newton steps."""
+    steps, height, residual = 0, 0.0, 0.0
+    for _ in range(20):
+        height, residual, done = climb(
+            data, aversion, mode, prices, 1e-9, _SOFT, centre, weight, _NEAR
+        )
+        steps += done
+        if settle_rows(data, prices, centre) < 1e-9 or residual > 1e-6:
+            break
+    return height, residual, steps
+
+
+@njit(cache=True)
+def choose(
+    data: Columns,
+    limits: Limits,
+    aversion: float,
+    prices: Floats,
+    centre: Floats,
+    weight: Floats,
+) -> tuple[State, float]:
+    """Whole units near the relaxation at `prices`, improved; and what limits are still broken."""
+    n, k = data.factor.shape
+    units, mode = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+    bound_at(data, aversion, prices, 0.0, 0.0, units)
+    modes_of(data, units, mode)
+    settled = prices.copy()
+    _, residual, _ = fixed(data, aversion, mode, settled, centre, weight)
+    if residual < 1e-6:
+        round_to(data, mode, weight, units)
+        prices[:] = settled
+    state = start(data, units)
+    return state, improve(data, limits, Goal(aversion, aversion, float(prices[k])), state)
+
+
+@njit(cache=True)
+def finish(
+    data: Columns, limits: Limits, units: Codes, aversion: float, guide: float, cash: float
+) -> tuple[State, float]:
+    """Improve given trades under another objective; and what limits are still broken."""
+    state = start(data, units.copy())
+    return state, improve(data, limits, Goal(aversion, guide, cash), state)
+
+
+@njit(cache=True)
+def measures(data: Columns, weight: Floats) -> Floats:
+    """(4,) variance, one-way turnover, short and long gains of these weights, losses counted."""
+    n, k = data.factor.shape
+    exposure, found = np.zeros(k), np.zeros(4)
+    for i in range(n):
+        name = data.security[i]
+        gap, sold = weight[i] - name.target, name.held - weight[i]
+        for f in range(k):
+            exposure[f] += data.factor[i, f] * gap
+        found[0] += name.specific * gap * gap
+        found[1] += 0.5 * abs(sold)
+        for at in range(name.start, name.stop):
+            if sold <= 0.0:
+                break
+            lot = data.lot[at]
+            width = min(sold, lot.width)
+            found[3 if lot.long_term else 2] += lot.gain * width
+            sold -= width
+    for f in range(k):
+        found[0] += exposure[f] * exposure[f]
+    return found

@@ -1,0 +1,183 @@
+"""Limits over the whole account, each with its price: tracking error, turnover, gains per term.
+
+A limit that would be exceeded gets the price at which the relaxed plan just keeps it (for the
+tracking-error cap that is the risk aversion itself). At any prices the dual is a valid bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from opensma.construct.columns import Columns
+from opensma.construct.decide import measures, middle, relax
+from opensma.construct.grid import bound_at
+from opensma.construct.prepare import Desk, before_units
+from opensma.construct.problem import Floats
+
+FREE_AVERSION = 0.05  # where a tracking-error cap does not bind: risk all but ignored
+_MOST = 1e5
+_CLOSE = 2e-3  # of a limit
+_CYCLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What one unit more of each limit would be worth, in shares of V."""
+
+    aversion: float
+    turnover: float = 0.0
+    short_gain: float = 0.0
+    long_gain: float = 0.0
+
+    @property
+    def plain(self) -> bool:
+        """True when lots and tolls are at their true cost."""
+        return self.turnover == self.short_gain == self.long_gain == 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxed:
+    """A desk at the prices of its limits, with the dual's multipliers and its weights."""
+
+    desk: Desk
+    prices: Prices
+    dual: Floats  # (k + r,)
+    centre: Floats  # (r,)
+    weight: Floats  # (n,)
+
+
+def relaxed(desk: Desk) -> Relaxed:
+    """The relaxation of an account at prices that keep its limits."""
+    account = desk.account
+    first = Prices(account.risk_aversion or 50.0)
+    found = _solve(desk, first, None)
+    limits = desk.limits
+    for _ in range(_CYCLES):
+        before = found.prices
+        if account.te_cap is not None:
+            found = _root(desk, found, "aversion", 0, limits.max_variance)
+        for name, place, limit in (
+            ("turnover", 1, limits.max_turnover),
+            ("short_gain", 2, limits.short_gain),
+            ("long_gain", 3, limits.long_gain),
+        ):
+            if np.isfinite(limit):
+                found = _root(desk, found, name, place, limit)
+        if found.prices == before or _alone(desk):
+            break
+    return found
+
+
+def _alone(desk: Desk) -> bool:
+    """One limit or none: nothing to go round for."""
+    return int(np.isfinite(np.array(desk.limits)).sum()) < 2
+
+
+def lower_bound(found: Relaxed, cash_slack: float, row_slack: float) -> float:
+    """A bound on J / V of the real problem from these multipliers."""
+    desk, prices, limits = found.desk, found.prices, found.desk.limits
+    units = np.zeros(len(found.weight), dtype=np.int64)
+    bound = bound_at(desk.data, prices.aversion, found.dual, row_slack, cash_slack, units)
+    if desk.account.te_cap is not None:
+        bound -= 0.5 * prices.aversion * limits.max_variance
+    for price, limit in (
+        (prices.turnover, limits.max_turnover),
+        (prices.short_gain, limits.short_gain),
+        (prices.long_gain, limits.long_gain),
+    ):
+        bound -= price * limit if price else 0.0
+    return float(bound)
+
+
+def _solve(desk: Desk, prices: Prices, warm: Relaxed | None) -> Relaxed:
+    priced = desk if prices.plain else reprice(desk, prices)
+    data = priced.data
+    size, k = data.factor.shape[1] + len(data.row_low), data.factor.shape[1]
+    if warm is None:
+        dual, centre = np.zeros(size), middle(data)
+    else:
+        dual, centre = warm.dual.copy(), warm.centre.copy()
+        dual[:k] *= prices.aversion / warm.prices.aversion
+    weight = np.zeros(len(data.security))
+    relax(data, prices.aversion, dual, centre, weight)
+    return Relaxed(priced, prices, dual, centre, weight)
+
+
+def _root(desk: Desk, found: Relaxed, name: str, place: int, limit: float) -> Relaxed:
+    """The smallest price at which the measure keeps its limit, by false position in its log."""
+
+    def at(price: float, warm: Relaxed) -> tuple[float, Relaxed]:
+        after = _solve(desk, replace(found.prices, **{name: price}), warm)
+        return float(measures(after.desk.data, after.weight)[place]), after
+
+    floor = FREE_AVERSION if name == "aversion" else 0.0
+    now = float(measures(found.desk.data, found.weight)[place])
+    price = float(getattr(found.prices, name))
+    if now <= limit and price <= floor:
+        return found
+    return _bracket(at, found, price, now, limit, floor)
+
+
+def _bracket(
+    at: Callable[[float, Relaxed], tuple[float, Relaxed]],
+    found: Relaxed,
+    price: float,
+    now: float,
+    limit: float,
+    floor: float,
+) -> Relaxed:
+    scale = max(abs(limit), 1e-9)
+    kept = found if now <= limit else None
+    low, high = (floor, price) if now <= limit else (price, _MOST)
+    for _ in range(14):
+        if abs(now - limit) <= _CLOSE * scale and now <= limit:
+            break
+        if now <= limit:
+            high, kept = price, found
+        else:
+            low = price
+        if high <= floor * 1.01 + 1e-9:
+            break
+        price = _between(low, high, price, now / scale if limit > 0 else np.inf, floor)
+        now, found = at(price, found)
+    if now <= limit or kept is None:
+        return found
+    return kept
+
+
+def _between(low: float, high: float, price: float, ratio: float, floor: float) -> float:
+    """A next price: multiplicative steps until both sides are known, then the middle in logs."""
+    base = max(low, 1e-4)
+    if high >= _MOST:
+        step = min(max(ratio, 1.5), 8.0) if np.isfinite(ratio) else 8.0
+        return max(price, 5e-3) * step
+    if low <= floor:
+        return max(price * max(0.25, min(0.8, ratio)), floor)
+    return float(np.sqrt(base * high))
+
+
+def reprice(desk: Desk, prices: Prices) -> Desk:
+    """The desk with tolls and lots at the prices of its limits, lots in their new order."""
+    data = desk.data
+    security, lot = data.security.copy(), data.lot.copy()
+    security["toll"] = security["cost"] + 0.5 * prices.turnover
+    extra = np.where(lot["long_term"] == 1, prices.long_gain, prices.short_gain)
+    lot["tax"] = lot["gain"] * (lot["rate"] + extra)
+    order = np.lexsort((np.arange(len(lot)), lot["tax"], lot["security"]))
+    lot = lot[order]
+    lot["before"] = before_units(lot["security"], lot["units"])
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    moved = data._replace(security=security, lot=lot, wash_lot=place[data.wash_lot])
+    return replace(desk, data=moved, lot=desk.lot[order])
+
+
+def true_costs(desk: Desk) -> Columns:
+    """The same lots in the same order at what they really cost."""
+    security, lot = desk.data.security.copy(), desk.data.lot.copy()
+    security["toll"] = security["cost"]
+    lot["tax"] = lot["gain"] * lot["rate"]
+    return desk.data._replace(security=security, lot=lot)

@@ -1,0 +1,257 @@
+"""From the question to the kernels' columns: everything in shares of V, lots by rising tax.
+
+`Prepared` holds what all accounts of a day share. `columns` makes one account's arrays; whatever
+forbids a trade (wishes, wash windows, a household's choice) ends up in `low`, `high` and lots.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from opensma.construct.columns import LOT, SECURITY, Columns, Limits
+from opensma.construct.problem import Account, Codes, Floats, LotColumns, Mask, Taxpayer, Universe
+
+WINDOW_DAYS = 30  # W1
+UNIT = 1e-6  # shares, where fractions are allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The universe with what is computed once a day."""
+
+    universe: Universe
+    factor: Floats = field(init=False)  # (n, k) L chol(C): Sigma = factor factor' + D
+    factor_square: Floats = field(init=False)
+    cost: Floats = field(init=False)
+    group: Codes = field(init=False)  # 0 .. G - 1
+    group_code: Codes = field(init=False)  # (G,) the universe's code of each
+
+    def __post_init__(self) -> None:
+        u = self.universe
+        factor = np.ascontiguousarray(u.loadings @ _root(u.factor_cov))
+        code, group = np.unique(u.group, return_inverse=True)
+        for name, value in (
+            ("factor", factor),
+            ("factor_square", (factor * factor).sum(axis=1)),
+            ("cost", u.cost_bps / 1e4),
+            ("group", group.astype(np.int64)),
+            ("group_code", code),
+        ):
+            object.__setattr__(self, name, value)
+
+    def variance(self, active: Floats) -> float:
+        """Annual variance of active weights."""
+        exposure = self.factor.T @ active
+        return float(exposure @ exposure + (active * active) @ self.universe.specific_var)
+
+
+def _root(covariance: Floats) -> Floats:
+    """A square root C = R R'; works where C is only semidefinite."""
+    values, vectors = np.linalg.eigh(covariance)
+    root: Floats = vectors * np.sqrt(np.maximum(values, 0.0))
+    return root
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the household has decided for identical groups, by universe row; True forbids."""
+
+    no_buy: Mask
+    no_loss: Mask  # no sale of a lot below its basis
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One account ready for the kernels, with the way back to its lots."""
+
+    account: Account
+    data: Columns
+    limits: Limits
+    lot: Codes  # (m,) row in the account's LotColumns
+    value: float  # V, dollars
+    unit: float  # shares
+    whole: bool  # trades in whole shares
+
+
+def account_value(universe: Universe, account: Account) -> float:
+    """V: cash plus lots at today's prices."""
+    lots = account.lots
+    return account.cash + float((lots.quantity * universe.price[lots.security]).sum())
+
+
+def bounds(
+    prepared: Prepared, account: Account, held: Floats, choice: Choice
+) -> tuple[Floats, Floats]:
+    """Weights after trading, at least and at most; where they cross, wishes conflict."""
+    wish = account.limits
+    high = np.minimum(np.where(wish.exclude, 0.0, wish.max_weight), 1e3)
+    high = np.where(wish.no_buy | choice.no_buy, np.minimum(high, held), high)
+    low = np.where(wish.no_sell, held, 0.0)
+    return low, high
+
+
+def blocked(prepared: Prepared, taxpayer: Taxpayer) -> Mask:
+    """(n,) securities whose group the taxpayer sold at a loss in the last 30 days (W27)."""
+    mask: Mask = np.isin(prepared.universe.group, taxpayer.loss_groups)
+    return mask
+
+
+def desk(prepared: Prepared, taxpayer: Taxpayer, position: int, as_of: int, choice: Choice) -> Desk:
+    """The columns of the taxpayer's account at `position`."""
+    universe, account = prepared.universe, taxpayer.accounts[position]
+    value = account_value(universe, account)
+    unit = 1.0 if account.whole_shares else UNIT
+    order, lots = _sorted_lots(universe, account, as_of, choice)
+    n = len(universe.price)
+    shares = value / universe.price
+    held_shares = np.bincount(account.lots.security, account.lots.quantity, minlength=n)
+    held = held_shares / shares
+    low, high = bounds(prepared, account, held, choice)
+    sellable = np.bincount(lots.security, lots.quantity, minlength=n) / shares
+    low = np.maximum(low, held - sellable - 1e-15)
+    row, row_low, row_high = rows(universe, account)
+    empty = np.floor(held_shares / unit + 1e-9).astype(np.int64)
+    securities = np.zeros(n, dtype=SECURITY)
+    units = np.floor(lots.quantity / unit + 1e-9).astype(np.int64)
+    start = np.searchsorted(lots.security, np.arange(n + 1))
+    for name, column in (
+        ("target", account.target),
+        ("cost", prepared.cost),
+        ("toll", prepared.cost),
+        ("held", held),
+        ("low", np.where(low < 1e-12, 0.0, low)),
+        ("high", high),
+        ("step", unit / shares),
+        ("least", account.min_trade / value),
+        ("specific", universe.specific_var),
+        ("factor_square", prepared.factor_square),
+        ("shares", shares),
+        ("part_units", np.bincount(lots.security, units, minlength=n)),
+        ("empty_units", empty),
+        ("whole", np.abs(empty * unit - held_shares) <= 1e-9 * np.maximum(held_shares, 1.0)),
+        ("start", start[:-1]),
+        ("stop", start[1:]),
+        ("group", prepared.group),
+        ("row", row),
+    ):
+        securities[name] = column
+    recent = lots.acquired_day >= as_of - WINDOW_DAYS
+    data = Columns(
+        prepared.factor,
+        securities,
+        _lot_records(universe, account, lots, units, recent, shares),
+        row_low,
+        row_high,
+        *_wash(prepared, taxpayer, position, as_of, order, lots),
+    )
+    limits = _limits(account, value)
+    return Desk(account, data, limits, order, value, unit, bool(account.whole_shares))
+
+
+def _sorted_lots(
+    universe: Universe, account: Account, as_of: int, choice: Choice
+) -> tuple[Codes, LotColumns]:
+    """Lots that may be sold, by security, then by tax per dollar, then by age."""
+    lots = account.lots
+    gain = universe.price[lots.security] - lots.basis / lots.quantity
+    rate = np.where(lots.long_term, account.lt_rate, account.st_rate)
+    tax = rate * gain / universe.price[lots.security]
+    # Where nothing is taxed, gains go first: a loss sale would keep the household from buying.
+    tie = np.where(rate == 0.0, -gain, 0.0)
+    allowed = ~(choice.no_loss[lots.security] & (gain < 0.0))
+    rows = np.flatnonzero(allowed)
+    order = rows[
+        np.lexsort((rows, lots.acquired_day[rows], tie[rows], tax[rows], lots.security[rows]))
+    ]
+    return order, LotColumns(
+        lots.security[order],
+        lots.quantity[order],
+        lots.basis[order],
+        lots.acquired_day[order],
+        lots.long_term[order],
+    )
+
+
+def _lot_records(
+    universe: Universe,
+    account: Account,
+    lots: LotColumns,
+    units: Codes,
+    recent: Mask,
+    shares: Floats,
+) -> Any:
+    records = np.zeros(len(lots.quantity), dtype=LOT)
+    gain = 1.0 - lots.basis / (lots.quantity * universe.price[lots.security])
+    rate = np.where(lots.long_term, account.lt_rate, account.st_rate)
+    for name, column in (
+        ("width", lots.quantity / shares[lots.security]),
+        ("tax", gain * rate),
+        ("gain", gain),
+        ("rate", rate),
+        ("units", units),
+        ("before", before_units(lots.security, units)),
+        ("long_term", lots.long_term),
+        ("recent", recent),
+        ("security", lots.security),
+    ):
+        records[name] = column
+    return records
+
+
+def before_units(security: Codes, units: Codes) -> Codes:
+    """(m,) units of the same security in earlier lots; lots sorted by security."""
+    reached = np.cumsum(units) - units
+    first = np.searchsorted(security, security)
+    before: Codes = reached - reached[first]
+    return before
+
+
+def rows(universe: Universe, account: Account) -> tuple[Codes, Floats, Floats]:
+    """Band rows: cash use first, then one per sector with a bound."""
+    limits = account.limits
+    bound = np.flatnonzero((limits.sector_max < np.inf) | (limits.sector_min > 0.0))
+    number = np.full(len(limits.sector_max), -1, dtype=np.int64)
+    number[bound] = np.arange(1, len(bound) + 1)
+    low = np.concatenate([[1.0 - account.cash_high], limits.sector_min[bound]])
+    high = np.concatenate([[1.0 - account.cash_low], np.minimum(limits.sector_max[bound], 1e3)])
+    return number[universe.sector], low, high
+
+
+def _limits(account: Account, value: float) -> Limits:
+    def or_inf(limit: float | None, scale: float = 1.0) -> float:
+        return np.inf if limit is None else limit * scale
+
+    return Limits(
+        # A hair inside, since sums of floats drift by less than this.
+        max_variance=np.inf if account.te_cap is None else account.te_cap**2 * (1.0 - 1e-9),
+        max_turnover=or_inf(account.max_turnover),
+        short_gain=or_inf(account.st_gain_budget, 1.0 / value),
+        long_gain=or_inf(account.lt_gain_budget, 1.0 / value),
+    )
+
+
+def _wash(
+    prepared: Prepared,
+    taxpayer: Taxpayer,
+    position: int,
+    as_of: int,
+    order: Codes,
+    lots: LotColumns,
+) -> tuple[Mask, Floats, Codes, Codes]:
+    """Groups with shares bought in the last 30 days, and their lots in order of acquisition."""
+    count = len(prepared.group_code)
+    inside, elsewhere = np.zeros(count), np.zeros(count)
+    for number, account in enumerate(taxpayer.accounts):
+        recent = account.lots.acquired_day >= as_of - WINDOW_DAYS
+        group = prepared.group[account.lots.security[recent]]
+        here = inside if number == position else elsewhere
+        here += np.bincount(group, account.lots.quantity[recent], minlength=count)
+    washed = inside + elsewhere > 0.0
+    group = prepared.group[lots.security]
+    touched = np.flatnonzero(washed[group])
+    by_age = touched[np.lexsort((order[touched], lots.acquired_day[touched], group[touched]))]
+    start = np.searchsorted(group[by_age], np.arange(count + 1)).astype(np.int64)
+    return washed, elsewhere, start, by_age

@@ -1,0 +1,431 @@
+"""Local search over whole units: one trade at a time, then pairs, with exact differences.
+
+The state carries active factor exposures, row levels and gains, so that a trade's effect costs
+O(k). Limits enter as a penalty far above any gain, which makes repair and improvement one thing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from opensma.construct.columns import Columns, Limits
+from opensma.construct.grid import CANDIDATES, candidates, weight_of
+from opensma.construct.problem import Codes, Floats, Mask
+from opensma.construct.wash import group_parts, parts_of
+
+VARIANCE, TAX, TRADED, SHORT, LONG = 0, 1, 2, 3, 4  # places in `State.total`
+_PENALTY = 10.0  # per weight: a basis point of a broken limit costs ten of account value
+_GAIN = 5e-10  # of V: half a cent on ten million dollars
+_SWEEPS = 12
+_PAIRS = 24
+_FIELDS = 8  # of a `Change`, as a row of a table
+
+
+class State(NamedTuple):
+    """Trades and what follows from them; changed in place."""
+
+    units: Codes  # (n,)
+    exposure: Floats  # (k,) F'(w - b)
+    level: Floats  # (r,) cash use and sector weights
+    total: Floats  # (5,) variance, tax with tolls, traded weight, short gains, long gains
+    buys: Codes  # (G,) members that are bought
+    losses: Codes  # (G,) members that are sold at a loss
+    loss: Mask  # (n,) this security is
+
+
+class Goal(NamedTuple):
+    """What the search minimises: risk, tax and toll, with the prices that guide it."""
+
+    aversion: float  # of variance in the objective
+    guide: float  # of variance in the proposals
+    cash: float  # price of cash use in the proposals
+
+
+class Change(NamedTuple):
+    """One trade replaced by another: the differences."""
+
+    weight: float
+    use: float
+    variance: float
+    tax: float
+    traded: float
+    short: float
+    long: float
+    loss: bool
+
+
+@njit(cache=True)
+def start(data: Columns, units: Codes) -> State:
+    """The state of these trades."""
+    n, k = data.factor.shape
+    groups = data.washed.shape[0]
+    exposure, level = np.zeros(k), np.zeros(data.row_low.shape[0])
+    total = np.zeros(5)
+    buys, losses = np.zeros(groups, dtype=np.int64), np.zeros(groups, dtype=np.int64)
+    sold_low = np.zeros(n, dtype=np.bool_)
+    for i in range(n):
+        name = data.security[i]
+        w = weight_of(name, units[i])
+        gap, traded = w - name.target, abs(w - name.held)
+        exposure += data.factor[i] * gap
+        level[0] += w + name.cost * traded
+        if name.row >= 0:
+            level[name.row] += w
+        total[VARIANCE] += name.specific * gap * gap
+        total[TRADED] += traded
+        g = name.group
+        tax, short, long, loss = parts_of(name, data.lot, units[i])
+        buys[g] += units[i] > 0
+        losses[g] += loss
+        sold_low[i] = loss
+        total[TAX] += name.toll * traded
+        if not data.washed[g]:
+            _add_parts(total, tax, short, long)
+    for f in range(k):
+        total[VARIANCE] += exposure[f] * exposure[f]
+    for g in range(groups):
+        if data.washed[g] and data.wash_start[g] < data.wash_start[g + 1]:
+            tax, short, long, _ = group_parts(data, units, g, -1, 0)
+            _add_parts(total, tax, short, long)
+    return State(units, exposure, level, total, buys, losses, sold_low)
+
+
+@njit(cache=True)
+def _add_parts(total: Floats, tax: float, short: float, long: float) -> None:
+    total[TAX] += tax
+    total[SHORT] += short
+    total[LONG] += long
+
+
+@njit(cache=True, forceinline=True)
+def _slope(data: Columns, state: State, i: int, w: float) -> float:
+    """Half of d variance / d weight."""
+    exposure, name = 0.0, data.security[i]
+    for f in range(state.exposure.shape[0]):
+        exposure += data.factor[i, f] * state.exposure[f]
+    return float(exposure + name.specific * (w - name.target))
+
+
+@njit(cache=True, forceinline=True)
+def _change(data: Columns, state: State, i: int, trade: int, slope: float) -> Change:
+    """What changes when security i trades `trade` instead of what it does now."""
+    name = data.security[i]
+    old = weight_of(name, state.units[i])
+    new = weight_of(name, trade)
+    delta, held = new - old, name.held
+    traded = abs(new - held) - abs(old - held)
+    variance = (2.0 * slope + (name.factor_square + name.specific) * delta) * delta
+    g = name.group
+    if data.washed[g]:
+        before = group_parts(data, state.units, g, i, state.units[i])
+        after = group_parts(data, state.units, g, i, trade)
+    else:
+        before = parts_of(name, data.lot, state.units[i])
+        after = parts_of(name, data.lot, trade)
+    return Change(
+        delta,
+        delta + name.cost * traded,
+        variance,
+        after[0] - before[0] + name.toll * traded,
+        traded,
+        after[1] - before[1],
+        after[2] - before[2],
+        after[3],
+    )
+
+
+@njit(cache=True, forceinline=True)
+def _legal(data: Columns, state: State, i: int, trade: int, loss: bool) -> bool:
+    """Nothing is bought in a group that is sold at a loss (W27)."""
+    g, now = data.security[i].group, state.units[i]
+    if trade > 0 and state.losses[g] - state.loss[i] > 0:
+        return False
+    return not (loss and state.buys[g] - (now > 0) > 0)
+
+
+@njit(cache=True, forceinline=True)
+def _broken(data: Columns, limits: Limits, level: Floats, total: Floats) -> float:
+    """How far limits are exceeded, as weights."""
+    broken = 0.0
+    for r in range(level.shape[0]):
+        broken += max(level[r] - data.row_high[r], 0.0) + max(data.row_low[r] - level[r], 0.0)
+    if total[VARIANCE] > limits.max_variance:
+        broken += np.sqrt(total[VARIANCE]) - np.sqrt(limits.max_variance)
+    broken += max(0.5 * total[TRADED] - limits.max_turnover, 0.0)
+    broken += max(total[SHORT] - limits.short_gain, 0.0)
+    return float(broken + max(total[LONG] - limits.long_gain, 0.0))
+
+
+@njit(cache=True, forceinline=True)
+def _broken_after(
+    data: Columns, limits: Limits, state: State, i: int, c: Change, scratch: Floats, sums: Floats
+) -> float:
+    """The same after one change."""
+    scratch[:] = state.level
+    sums[:] = state.total
+    scratch[0] += c.use
+    row = data.security[i].row
+    if row >= 0:
+        scratch[row] += c.weight
+    sums[VARIANCE] += c.variance
+    sums[TRADED] += c.traded
+    sums[SHORT] += c.short
+    sums[LONG] += c.long
+    return _broken(data, limits, scratch, sums)
+
+
+@njit(cache=True)
+def apply(data: Columns, state: State, i: int, trade: int, c: Change) -> None:
+    """Make the trade."""
+    g, now = data.security[i].group, state.units[i]
+    state.losses[g] += int(c.loss) - int(state.loss[i])
+    state.loss[i] = c.loss
+    state.buys[g] += int(trade > 0) - int(now > 0)
+    for f in range(state.exposure.shape[0]):
+        state.exposure[f] += data.factor[i, f] * c.weight
+    state.level[0] += c.use
+    row = data.security[i].row
+    if row >= 0:
+        state.level[row] += c.weight
+    state.total[VARIANCE] += c.variance
+    state.total[TAX] += c.tax
+    state.total[TRADED] += c.traded
+    state.total[SHORT] += c.short
+    state.total[LONG] += c.long
+    state.units[i] = trade
+
+
+@njit(cache=True, forceinline=True)
+def propose(data: Columns, state: State, goal: Goal, i: int, slope: float, out: Codes) -> int:
+    """Candidate trades of one security while the others stay, one unit either way included."""
+    name = data.security[i]
+    w = weight_of(name, state.units[i])
+    curve = goal.guide * (name.factor_square + name.specific)
+    centre = w - goal.guide * slope / curve
+    return candidates(name, data.lot, centre, curve, 0.0, goal.cash, out)
+
+
+@njit(cache=True)
+def singles(data: Columns, limits: Limits, goal: Goal, state: State, sweeps: int) -> int:
+    """Improve one trade at a time until nothing helps; returns how many were changed."""
+    out = np.zeros(CANDIDATES, dtype=np.int64)
+    scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
+    changed, n = 0, data.security.shape[0]
+    broken = _broken(data, limits, state.level, state.total)
+    for _ in range(sweeps):
+        before = changed
+        for i in range(n):
+            name = data.security[i]
+            if name.low >= name.held and name.high <= name.held:
+                continue
+            slope = _slope(data, state, i, weight_of(name, state.units[i]))
+            best, trade, found = -_GAIN, 0, False
+            count = propose(data, state, goal, i, slope, out)
+            for c in range(count):
+                if out[c] == state.units[i]:
+                    continue
+                change = _change(data, state, i, out[c], slope)
+                worse = _broken_after(data, limits, state, i, change, scratch, sums) - broken
+                gain = goal.aversion * 0.5 * change.variance + change.tax + _PENALTY * worse
+                if gain < best and _legal(data, state, i, out[c], change.loss):
+                    best, trade, found = gain, out[c], True
+            if found:
+                apply(data, state, i, trade, _change(data, state, i, trade, slope))
+                broken = _broken(data, limits, state.level, state.total)
+                changed += 1
+        if changed == before:
+            break
+    return changed
+
+
+@njit(cache=True)
+def _best_moves(
+    data: Columns, goal: Goal, state: State, security: Codes, trade: Codes
+) -> tuple[int, int]:
+    """The most promising trades that use cash (first half) and free it (second half)."""
+    half = security.shape[0] // 2
+    score = np.full(security.shape[0], np.inf)
+    out = np.zeros(CANDIDATES + 2, dtype=np.int64)
+    for i in range(data.security.shape[0]):
+        name = data.security[i]
+        if name.low >= name.held and name.high <= name.held:
+            continue
+        slope = _slope(data, state, i, weight_of(name, state.units[i]))
+        count = propose(data, state, goal, i, slope, out)
+        for c in range(count):
+            if out[c] == state.units[i]:
+                continue
+            change = _change(data, state, i, out[c], slope)
+            gain = goal.aversion * 0.5 * change.variance + change.tax + goal.cash * change.use
+            side = 0 if change.use > 0.0 else half
+            if _legal(data, state, i, out[c], change.loss):
+                _insert(score, security, trade, side, half, gain, i, out[c])
+    up = np.sum(score[:half] < np.inf)
+    return int(up), int(np.sum(score[half:] < np.inf))
+
+
+@njit(cache=True, forceinline=True)
+def _insert(
+    score: Floats,
+    security: Codes,
+    trade: Codes,
+    first: int,
+    room: int,
+    gain: float,
+    i: int,
+    units: int,
+) -> None:
+    """Keep the list of the best moves in order."""
+    if gain >= score[first + room - 1]:
+        return
+    place = first + room - 1
+    while place > first and score[place - 1] > gain:
+        score[place] = score[place - 1]
+        security[place] = security[place - 1]
+        trade[place] = trade[place - 1]
+        place -= 1
+    score[place], security[place], trade[place] = gain, i, units
+
+
+@njit(cache=True)
+def pairs(data: Columns, limits: Limits, goal: Goal, state: State, rounds: int) -> int:
+    """Two trades at once, one that frees cash and one that uses it; returns how many pairs."""
+    security = np.zeros(2 * _PAIRS, dtype=np.int64)
+    trade = np.zeros(2 * _PAIRS, dtype=np.int64)
+    product = np.zeros((_PAIRS, _PAIRS))
+    made = 0
+    for _ in range(rounds):
+        up, down = _best_moves(data, goal, state, security, trade)
+        before = made
+        _products(data, security, up, down, product)
+        while made < before + _PAIRS:
+            if not _best_pair(data, limits, goal, state, security, trade, product, up, down):
+                break
+            made += 1
+        if made == before:
+            break
+    return made
+
+
+@njit(cache=True)
+def _products(data: Columns, security: Codes, up: int, down: int, product: Floats) -> None:
+    """Factor covariance of every listed pair."""
+    for a in range(up):
+        for b in range(down):
+            total, i, j = 0.0, security[a], security[_PAIRS + b]
+            for f in range(data.factor.shape[1]):
+                total += data.factor[i, f] * data.factor[j, f]
+            product[a, b] = total
+
+
+@njit(cache=True)
+def _best_pair(
+    data: Columns,
+    limits: Limits,
+    goal: Goal,
+    state: State,
+    security: Codes,
+    trade: Codes,
+    product: Floats,
+    up: int,
+    down: int,
+) -> bool:
+    """Make the best pair of the listed moves; False when none helps."""
+    one = np.zeros((2 * _PAIRS, _FIELDS))
+    for m in range(2 * _PAIRS):
+        i = security[m]
+        if m < up or _PAIRS <= m < _PAIRS + down:
+            slope = _slope(data, state, i, weight_of(data.security[i], state.units[i]))
+            _write(one, m, _change(data, state, i, trade[m], slope))
+    scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
+    broken = _broken(data, limits, state.level, state.total)
+    best, left, right = -_GAIN, -1, -1
+    for a in range(up):
+        i = security[a]
+        if state.units[i] == trade[a]:
+            continue
+        for b in range(_PAIRS, _PAIRS + down):
+            j = security[b]
+            if (
+                i == j
+                or state.units[j] == trade[b]
+                or data.security[i].group == data.security[j].group
+            ):
+                continue
+            cross = 2.0 * product[a, b - _PAIRS] * one[a, 0] * one[b, 0]
+            gain = goal.aversion * 0.5 * (one[a, 2] + one[b, 2] + cross) + one[a, 3] + one[b, 3]
+            if gain >= best and broken <= 0.0:
+                continue
+            _shift(data, state, i, one[a], scratch, sums, True)
+            _shift(data, state, j, one[b], scratch, sums, False)
+            sums[VARIANCE] += cross
+            gain += _PENALTY * (_broken(data, limits, scratch, sums) - broken)
+            if gain < best and _both_legal(data, state, i, trade[a], one[a], j, trade[b], one[b]):
+                best, left, right = gain, a, b
+    if left < 0:
+        return False
+    for m in (left, right):
+        i = security[m]
+        slope = _slope(data, state, i, weight_of(data.security[i], state.units[i]))
+        apply(data, state, i, trade[m], _change(data, state, i, trade[m], slope))
+    return True
+
+
+@njit(cache=True)
+def _both_legal(
+    data: Columns, state: State, i: int, buy: int, one: Floats, j: int, sale: int, other: Floats
+) -> bool:
+    first = _legal(data, state, i, buy, one[7] > 0.0)
+    return bool(first and _legal(data, state, j, sale, other[7] > 0.0))
+
+
+@njit(cache=True)
+def _write(table: Floats, m: int, c: Change) -> None:
+    table[m, 0], table[m, 1], table[m, 2], table[m, 3] = c.weight, c.use, c.variance, c.tax
+    table[m, 4], table[m, 5], table[m, 6] = c.traded, c.short, c.long
+    table[m, 7] = 1.0 if c.loss else 0.0
+
+
+@njit(cache=True, forceinline=True)
+def _shift(
+    data: Columns, state: State, i: int, c: Floats, scratch: Floats, sums: Floats, anew: bool
+) -> None:
+    """Row levels and totals after one more change."""
+    if anew:
+        scratch[:] = state.level
+        sums[:] = state.total
+    scratch[0] += c[1]
+    row = data.security[i].row
+    if row >= 0:
+        scratch[row] += c[0]
+    sums[VARIANCE] += c[2]
+    sums[TRADED] += c[4]
+    sums[SHORT] += c[5]
+    sums[LONG] += c[6]
+
+
+@njit(cache=True)
+def improve(data: Columns, limits: Limits, goal: Goal, state: State) -> float:
+    """Singles and pairs until neither helps; returns by how much limits are still broken."""
+    for _ in range(4):
+        singles(data, limits, goal, state, _SWEEPS)
+        if pairs(data, limits, goal, state, 3) == 0:
+            break
+    return _broken(data, limits, state.level, state.total)
+
+
+@njit(cache=True)
+def removal(data: Columns, state: State, aversion: float, i: int) -> float:
+    """What it costs to leave security i untraded while the others stay, in shares of V."""
+    slope = _slope(data, state, i, weight_of(data.security[i], state.units[i]))
+    change = _change(data, state, i, 0, slope)
+    return float(0.5 * aversion * change.variance + change.tax)
+
+
+@njit(cache=True)
+def broken_by(data: Columns, limits: Limits, state: State) -> float:
+    """How far limits over the whole account are exceeded, as weights."""
+    return _broken(data, limits, state.level, state.total)
