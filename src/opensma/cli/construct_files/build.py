@@ -125,6 +125,8 @@ def _universe(tables: dict[str, Columns], factors: tuple[str, ...]) -> Universe:
     require(table, name, "price", table["price"] > 0.0, "above 0")
     require(table, name, "cost_bps", table["cost_bps"] >= 0.0, "at least 0")
     require(table, name, "specific_var", table["specific_var"] > 0.0, "above 0")
+    order = np.argsort(table["security_id"].astype(str))  # the file's order never matters
+    table = {column: values[order] for column, values in table.items()}
     ids = tuple(str(name) for name in table["security_id"])
     sectors, sector = np.unique(table["sector"].astype(str), return_inverse=True)
     own = [i if g is None else str(g) for i, g in zip(ids, table["group"], strict=True)]
