@@ -8,10 +8,13 @@ the shards; an error in a worker is raised here with all its fields.
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from opensma.errors import InputError, OpensmaError
@@ -46,8 +49,19 @@ def map_shards(
         for shard in shards:
             yield function(shared, shard)
         return
+    # By file and not through the start-up pipe: a worker that dies before it has read a large
+    # message from that pipe would leave this process waiting for ever.
+    with TemporaryDirectory(prefix="sma-workers-") as folder:
+        message = Path(folder) / "shared"
+        message.write_bytes(pickle.dumps(shared, pickle.HIGHEST_PROTOCOL))
+        yield from _map_pool(function, message, shards, workers)
+
+
+def _map_pool(
+    function: Callable[[Any, Any], Any], message: Path, shards: Sequence[Any], workers: int
+) -> Generator[Any, None, None]:
     pool = ProcessPoolExecutor(
-        min(workers, len(shards)), get_context("spawn"), initializer=_receive, initargs=(shared,)
+        min(workers, len(shards)), get_context("spawn"), initializer=_receive, initargs=(message,)
     )
     try:
         futures = [pool.submit(_call, function, shard) for shard in shards]
@@ -64,9 +78,9 @@ def map_shards(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _receive(shared: Any) -> None:
+def _receive(message: Path) -> None:
     global _shared
-    _shared = shared
+    _shared = pickle.loads(message.read_bytes())
 
 
 def _call(function: Callable[[Any, Any], Any], shard: Any) -> Any:
