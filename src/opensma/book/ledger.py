@@ -71,8 +71,8 @@ def journal_rows(booked: Iterable[Booked]) -> list[tuple[Any, ...]]:
             b.entry.account_key,
             b.seq,
             b.entry.kind.value,
-            _iso(b.entry.trade_day),
-            _iso(b.entry.settle_day),
+            iso_of(b.entry.trade_day),
+            iso_of(b.entry.settle_day),
             b.entry.source_id,
             b.recorded_at,
             b.text,
@@ -136,7 +136,8 @@ def booked_of(row: Sequence[object]) -> Booked:
 _ISO: dict[int, str] = {}
 
 
-def _iso(day: int) -> str:
+def iso_of(day: int) -> str:
+    """A day's ordinal as ISO text."""
     if day not in _ISO:
         _ISO[day] = date.fromordinal(day).isoformat()
     return _ISO[day]

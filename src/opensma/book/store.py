@@ -200,6 +200,13 @@ def _translated(error: DBAPIError, label: str) -> BookError:
         return BookError(
             "book.missing", "There is no book here.", where=label, remedy="sma book init"
         )
+    if "connection refused" in low or "could not translate host" in low or "timeout" in low:
+        return BookError(
+            "book.unreachable",
+            f"The database does not answer: {text.splitlines()[0]}",
+            where=label,
+            remedy="Check host, port and network, and that the server runs.",
+        )
     if "malformed" in low or "not a database" in low:
         return BookError(
             "book.corrupt",
