@@ -12,7 +12,7 @@ from opensma.construct.columns import Columns, Limits
 from opensma.construct.dual import climb
 from opensma.construct.grid import bound_at, modes_of, round_to
 from opensma.construct.problem import Codes, Floats
-from opensma.construct.search import Goal, State, improve, start
+from opensma.construct.search import FEW, TAX, VARIANCE, Goal, State, improve, part_groups, start
 
 _SOFT = 1e-3
 _BLUR = 1e-5
@@ -93,8 +93,23 @@ def choose(
     if residual < 1e-6:
         round_to(data, mode, weight, units)
         prices[:] = settled
+    part_groups(data, units)
     state = start(data, units)
-    return state, improve(data, limits, Goal(aversion, aversion, float(prices[k])), state)
+    goal = Goal(aversion, aversion, float(prices[k]))
+    broken = improve(data, limits, goal, state)
+    if n > FEW:
+        return state, broken
+    # With few names a share weighs much and rounding leads astray: start from nothing as well.
+    other = start(data, np.zeros(n, dtype=np.int64))
+    again = improve(data, limits, goal, other)
+    if again < broken or (again == broken and _value(goal, other) < _value(goal, state)):
+        return other, again
+    return state, broken
+
+
+@njit(cache=True)
+def _value(goal: Goal, state: State) -> float:
+    return float(0.5 * goal.aversion * state.total[VARIANCE] + state.total[TAX])
 
 
 @njit(cache=True)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from opensma.construct.columns import Columns, Limits
+from opensma.construct.columns import Columns, Limits, Record
 from opensma.construct.grid import CANDIDATES, candidates, weight_of
 from opensma.construct.problem import Codes, Floats, Mask
 from opensma.construct.wash import group_parts, parts_of
@@ -21,7 +21,9 @@ _PENALTY = 10.0  # per weight: a basis point of a broken limit costs ten of acco
 _GAIN = 5e-10  # of V: half a cent on ten million dollars
 _SWEEPS = 12
 _PAIRS = 24
-_FIELDS = 8  # of a `Change`, as a row of a table
+_REACH = 3  # units either way in the thorough search
+FEW = 24  # names up to which it runs
+_FIELDS = 9  # of a `Change`, as a row of a table
 
 
 class State(NamedTuple):
@@ -54,7 +56,21 @@ class Change(NamedTuple):
     traded: float
     short: float
     long: float
+    outside: float  # how far the security's own bounds are exceeded
     loss: bool
+
+
+@njit(cache=True)
+def part_groups(data: Columns, units: Codes) -> None:
+    """Drop buys in a group whose other members are sold at a loss; a single state must be legal."""
+    losses = np.zeros(data.washed.shape[0], dtype=np.bool_)
+    for i in range(units.shape[0]):
+        name = data.security[i]
+        if parts_of(name, data.lot, units[i])[3]:
+            losses[name.group] = True
+    for i in range(units.shape[0]):
+        if units[i] > 0 and losses[data.security[i].group]:
+            units[i] = 0
 
 
 @njit(cache=True)
@@ -110,6 +126,11 @@ def _slope(data: Columns, state: State, i: int, w: float) -> float:
 
 
 @njit(cache=True, forceinline=True)
+def _outside(name: Record, weight: float) -> float:
+    return float(max(weight - name.high, 0.0) + max(name.low - weight, 0.0))
+
+
+@njit(cache=True, forceinline=True)
 def _change(data: Columns, state: State, i: int, trade: int, slope: float) -> Change:
     """What changes when security i trades `trade` instead of what it does now."""
     name = data.security[i]
@@ -133,6 +154,7 @@ def _change(data: Columns, state: State, i: int, trade: int, slope: float) -> Ch
         traded,
         after[1] - before[1],
         after[2] - before[2],
+        _outside(name, new) - _outside(name, old),
         after[3],
     )
 
@@ -174,7 +196,7 @@ def _broken_after(
     sums[TRADED] += c.traded
     sums[SHORT] += c.short
     sums[LONG] += c.long
-    return _broken(data, limits, scratch, sums)
+    return c.outside + _broken(data, limits, scratch, sums)
 
 
 @njit(cache=True)
@@ -357,12 +379,13 @@ def _best_pair(
                 continue
             cross = 2.0 * product[a, b - _PAIRS] * one[a, 0] * one[b, 0]
             gain = goal.aversion * 0.5 * (one[a, 2] + one[b, 2] + cross) + one[a, 3] + one[b, 3]
-            if gain >= best and broken <= 0.0:
+            if gain >= best and broken <= 0.0 and one[a, 8] + one[b, 8] >= 0.0:
                 continue
             _shift(data, state, i, one[a], scratch, sums, True)
             _shift(data, state, j, one[b], scratch, sums, False)
             sums[VARIANCE] += cross
             gain += _PENALTY * (_broken(data, limits, scratch, sums) - broken)
+            gain += _PENALTY * (one[a, 8] + one[b, 8])
             if gain < best and _both_legal(data, state, i, trade[a], one[a], j, trade[b], one[b]):
                 best, left, right = gain, a, b
     if left < 0:
@@ -386,7 +409,7 @@ def _both_legal(
 def _write(table: Floats, m: int, c: Change) -> None:
     table[m, 0], table[m, 1], table[m, 2], table[m, 3] = c.weight, c.use, c.variance, c.tax
     table[m, 4], table[m, 5], table[m, 6] = c.traded, c.short, c.long
-    table[m, 7] = 1.0 if c.loss else 0.0
+    table[m, 7], table[m, 8] = 1.0 if c.loss else 0.0, c.outside
 
 
 @njit(cache=True, forceinline=True)
@@ -408,12 +431,104 @@ def _shift(
 
 
 @njit(cache=True)
+def _wide(data: Columns, state: State, goal: Goal, i: int, out: Codes) -> int:
+    """Many trades of one security: what `propose` gives, and a few units either way."""
+    name, now = data.security[i], state.units[i]
+    slope = _slope(data, state, i, weight_of(name, now))
+    count = propose(data, state, goal, i, slope, out)
+    smallest = max(1, int(np.ceil(name.least / name.step * (1.0 - 1e-12))))
+    for away in range(-_REACH, _REACH + 1):
+        trade = now + away
+        if abs(trade) < smallest or away == 0:
+            trade = smallest * away
+        if trade == 0 or trade < -name.part_units:
+            continue
+        w = weight_of(name, trade)
+        if name.low - 1e-12 <= w <= name.high + 1e-12 or (trade < 0 and name.high < name.held):
+            out[count] = trade
+            count += 1
+    return count
+
+
+@njit(cache=True)
+def thorough(data: Columns, limits: Limits, goal: Goal, state: State) -> int:
+    """Every pair of wide moves, where names are few and one share weighs much; moves made."""
+    n, made = data.security.shape[0], 0
+    mine, theirs = (
+        np.zeros(CANDIDATES + 2 * _REACH + 1, dtype=np.int64),
+        np.zeros(CANDIDATES + 2 * _REACH + 1, dtype=np.int64),
+    )
+    scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
+    for _ in range(_SWEEPS):
+        before = made
+        for i in range(n):
+            count = _wide(data, state, goal, i, mine)
+            for c in range(count):
+                made += _with_partner(data, limits, goal, state, i, mine[c], theirs, scratch, sums)
+        if made == before:
+            break
+    return made
+
+
+@njit(cache=True)
+def _with_partner(
+    data: Columns,
+    limits: Limits,
+    goal: Goal,
+    state: State,
+    i: int,
+    trade: int,
+    theirs: Codes,
+    scratch: Floats,
+    sums: Floats,
+) -> int:
+    """Make this trade, alone or with the best second one, when that helps; 1 when made."""
+    old = state.units[i]
+    if trade == old:
+        return 0
+    broken = _broken(data, limits, state.level, state.total)
+    first = _change(data, state, i, trade, _slope(data, state, i, weight_of(data.security[i], old)))
+    if not _legal(data, state, i, trade, first.loss):
+        return 0
+    gain = goal.aversion * 0.5 * first.variance + first.tax + _PENALTY * first.outside
+    apply(data, state, i, trade, first)
+    best = gain + _PENALTY * (_broken(data, limits, state.level, state.total) - broken)
+    partner, with_trade = -1, 0
+    for j in range(data.security.shape[0]):
+        if j == i:
+            continue
+        slope = _slope(data, state, j, weight_of(data.security[j], state.units[j]))
+        count = _wide(data, state, goal, j, theirs)
+        for c in range(count):
+            if theirs[c] == state.units[j]:
+                continue
+            second = _change(data, state, j, theirs[c], slope)
+            worse = _broken_after(data, limits, state, j, second, scratch, sums) - broken
+            both = gain + goal.aversion * 0.5 * second.variance + second.tax + _PENALTY * worse
+            if both < best - 1e-15 and _legal(data, state, j, theirs[c], second.loss):
+                best, partner, with_trade = both, j, theirs[c]
+    if best < -_GAIN:
+        if partner >= 0:
+            slope = _slope(
+                data, state, partner, weight_of(data.security[partner], state.units[partner])
+            )
+            change = _change(data, state, partner, with_trade, slope)
+            apply(data, state, partner, with_trade, change)
+        return 1
+    slope = _slope(data, state, i, weight_of(data.security[i], trade))
+    apply(data, state, i, old, _change(data, state, i, old, slope))
+    return 0
+
+
+@njit(cache=True)
 def improve(data: Columns, limits: Limits, goal: Goal, state: State) -> float:
     """Singles and pairs until neither helps; returns by how much limits are still broken."""
     for _ in range(4):
         singles(data, limits, goal, state, _SWEEPS)
         if pairs(data, limits, goal, state, 3) == 0:
             break
+    if data.security.shape[0] <= FEW:
+        thorough(data, limits, goal, state)
     return _broken(data, limits, state.level, state.total)
 
 
