@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from opensma.book.corporate import ActionBook, apply_actions
+from opensma.book.journal import Kind
 from opensma.book.ledger import journal_rows, state_row
 from opensma.book.master import AccountRecord, Household
 from opensma.book.posting import Purchases, Sales, TaxpayerLedger
@@ -107,7 +108,9 @@ def live(shared: HistoryShared, simulated: SimulatedHousehold) -> Lived:
         before = len(ledger.booked)
         for life in lives:
             _live_day(life, day)
-        if len(ledger.booked) > before and any(len(s.losses) for s in ledger.states.values()):
+        # Only a new sale or purchase can make a new pair; dividends are most days.
+        traded = any(b.entry.kind is not Kind.DIVIDEND for b in ledger.booked[before:])
+        if traded and any(len(s.losses) for s in ledger.states.values()):
             ledger.match_washes(day, f"history/{date.fromordinal(day)}")
     return _as_rows(shared, ledger, tracks)
 

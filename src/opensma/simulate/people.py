@@ -182,7 +182,7 @@ def _profile(rng: np.random.Generator, taxpayer: TaxpayerRecord, year: int) -> T
 def _plan(rng: np.random.Generator, sessions: int) -> Plan:
     """Funded on any session that leaves two months; sizes from $100,000 up, most below $1m."""
     latest = sessions - 45
-    funded = int(latest * rng.beta(1.1, 1.3))
+    funded = int(latest * rng.beta(1.5, 1.0))
     initial = int(100_000 * np.exp(abs(rng.normal(0.0, 1.15)))) // 500 * 500 * 100
     return Plan(
         funded,
