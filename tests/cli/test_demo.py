@@ -106,10 +106,10 @@ def test_the_portal_is_served_on_the_book_and_its_market(
     demo: Any, small_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served: list[tuple[object, ...]] = []
-    monkeypatch.setattr(opensma.web, "serve", lambda *where: served.append(where), raising=False)
+    monkeypatch.setattr(opensma.web, "serve", lambda *given: served.append(given[:4]))
     code, _ = demo("--accounts", "3", "--port", "18765")
     assert code == 0
-    assert served == [(f"sqlite:///{tmp_path / 'demo.db'}", str(small_market), "127.0.0.1", 18765)]
+    assert served == [(f"sqlite:///{tmp_path / 'demo.db'}", small_market, "127.0.0.1", 18765)]
 
 
 @pytest.mark.parametrize("words", [("--accounts", "0"), ("--workers", "0"), ("--port", "0")])

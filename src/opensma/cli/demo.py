@@ -219,8 +219,10 @@ def _port_is_free(port: int) -> None:
 def _serve(done: Demo, port: int) -> None:
     from opensma.web import serve
 
-    note(f"\nPortal: http://{HOST}:{port}   (Ctrl-C ends it; the book stays)")
-    serve(done.book.url, str(done.market_path), HOST, port)
+    def announce(address: str) -> None:
+        note(f"Portal: {address}   (Ctrl-C ends it; the book stays)")
+
+    serve(done.book.url, done.market_path, HOST, port, announce)
 
 
 # --- what happened -------------------------------------------------------------------------------
