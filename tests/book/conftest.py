@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.book.stores import Store
 
 from opensma.book.store import Book, open_book
 from opensma.day import run_day
 from opensma.market import Market, open_market
 from opensma.simulate.demo import build_book
-from tests.book.stores import Store
 
 ACCOUNTS = 10
 RECORDED_AT = "2024-12-31T21:00:00Z"
