@@ -6,7 +6,14 @@ from datetime import date
 import pytest
 
 from opensma.construct.plan import Reason
-from opensma.report.reasons import LABELS, NonTradeFacts, TradeFacts, label, sentence
+from opensma.report.reasons import (
+    LABELS,
+    NonTradeFacts,
+    TradeFacts,
+    label,
+    limit_words,
+    sentence,
+)
 
 DAY = date(2025, 6, 13).toordinal()
 SALE = TradeFacts(
@@ -86,3 +93,15 @@ def test_a_blocked_purchase_names_the_day_until_which_it_waits() -> None:
         "ACME was not traded until 13 Jul 2025: it was sold at a loss, and buying now would undo "
         "that loss; it would have been worth $12.50."
     )
+
+
+def test_what_was_partly_traded_is_not_called_untraded() -> None:
+    assert sentence(NonTradeFacts("gain_too_dear", "ACME", 0, partly=True)) == (
+        "No more ACME was traded: the tax on the gain outweighs the risk it would remove."
+    )
+
+
+def test_limits_are_words_and_unknown_ones_are_shown() -> None:
+    assert limit_words("te_cap") == "the cap on tracking error"
+    assert limit_words("max_weight:ACME") == "the largest weight of ACME"
+    assert limit_words("new_kind:X") == "new kind X"

@@ -159,7 +159,7 @@ def why_command(account_id: str, book: str, as_json: bool) -> None:
     if decision.non_trades:
         click.echo("\nNot traded")
         for left in decision.non_trades:
-            _sentence(why_not_traded(left))
+            _sentence(why_not_traded(left, decision))
 
 
 def _sentence(text: str) -> None:
@@ -361,7 +361,9 @@ def _decision(decision: Decision) -> dict[str, Any]:
         "trades": [
             {**trade_document(t), "why": why_traded(t, decision)} for t in decision.trades
         ],
-        "non_trades": [{**plain(n), "why": why_not_traded(n)} for n in decision.non_trades],
+        "non_trades": [
+            {**plain(n), "why": why_not_traded(n, decision)} for n in decision.non_trades
+        ],
         "exceptions": decision.exceptions,
     }  # fmt: skip
 

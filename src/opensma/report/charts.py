@@ -84,7 +84,8 @@ def value_spec(lines: ValueLines, *, width: int, height: int, scheme: Scheme) ->
     money = alt.Axis(format="$~s", tickCount=5, title=None)
     chart = (
         alt.Chart(alt.InlineData(values=_long(lines)))
-        .mark_line(strokeWidth=1.75, interpolate="linear", clip=True)
+        # No clipping: its marks are numbered over the life of the engine.
+        .mark_line(strokeWidth=1.75)
         .encode(
             x=alt.X("day:T", axis=day),
             y=alt.Y("dollars:Q", axis=money, scale=alt.Scale(zero=False, nice=True)),

@@ -21,10 +21,11 @@ def why_traded(trade: TradeView, decision: Decision) -> str:
     return sentence(trade_facts(trade, decision))
 
 
-def why_not_traded(left: NonTradeView) -> str:
+def why_not_traded(left: NonTradeView, decision: Decision) -> str:
     """The reason of one notable non-trade as one sentence."""
     until = None if left.wash_until is None else left.wash_until.toordinal()
-    return sentence(NonTradeFacts(left.reason, left.symbol, left.worth_cents, until))
+    partly = any(trade.security_key == left.security_key for trade in decision.trades)
+    return sentence(NonTradeFacts(left.reason, left.symbol, left.worth_cents, until, partly))
 
 
 def trade_facts(trade: TradeView, decision: Decision) -> TradeFacts:

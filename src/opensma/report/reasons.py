@@ -50,6 +50,7 @@ class NonTradeFacts:
     symbol: str
     cents: int
     until_day: int | None = None  # last day of a wash window
+    partly: bool = False  # the plan trades the security as well, only not this much
 
 
 def sentence(facts: TradeFacts | NonTradeFacts) -> str:
@@ -189,4 +190,28 @@ def _not_traded(reason: Reason, facts: NonTradeFacts) -> str:
     if facts.until_day is not None:
         until = f" until {day_words(facts.until_day)}"
     worth = f"; it would have been worth {money(facts.cents)}" if facts.cents > 0 else ""
-    return f"{facts.symbol} was not traded{until}: {why}{worth}."
+    what = (
+        f"No more {facts.symbol} was traded" if facts.partly else f"{facts.symbol} was not traded"
+    )
+    return f"{what}{until}: {why}{worth}."
+
+
+_LIMITS: dict[str, str] = {
+    "cash_low": "cash at the lower edge of its band",
+    "cash_high": "cash at the upper edge of its band",
+    "te_cap": "the cap on tracking error",
+    "max_turnover": "the limit on turnover",
+    "st_gain_budget": "the budget of short-term gains",
+    "lt_gain_budget": "the budget of long-term gains",
+    "sector_max": "the largest weight of the sector",
+    "sector_min": "the smallest weight of the sector",
+    "max_weight": "the largest weight of",
+    "no_sell": "the restriction not to sell",
+}
+
+
+def limit_words(name: str) -> str:
+    """A limit at which a plan ended (`max_weight:ACME`) in words; an unknown one as it is."""
+    kind, _, key = name.partition(":")
+    words = _LIMITS.get(kind, kind.replace("_", " "))
+    return f"{words} {key}".strip()

@@ -104,7 +104,7 @@ class Look:
     hpage: int = 1
     lots: str = ""  # a security key, or "all"
     reason: str = ""
-    tsort: str = ""
+    tsort: str = "total"  # what helps most stands first
     tdir: str = "asc"
     tpage: int = 1
     apage: int = 1
@@ -165,9 +165,7 @@ def held(positions: Sequence[PositionRow], look: Look) -> list[PositionRow]:
 def traded(decision: Decision, look: Look) -> list[TradeView]:
     """The plan's trades with the reason asked for, in the order asked for."""
     found = [t for t in decision.trades if not look.reason or t.reason == look.reason]
-    if look.tsort:
-        found.sort(key=TRADE_SORTS[look.tsort], reverse=look.tdir == "desc")
-    return found
+    return sorted(found, key=TRADE_SORTS[look.tsort], reverse=look.tdir == "desc")
 
 
 def trade_rows(decision: Decision, trades: Sequence[TradeView]) -> list[TradeRow]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
@@ -31,7 +32,9 @@ def create_app(book: Book, market: Market, viewer: User | None = None) -> Starle
     """The portal over a book and its market, for one viewer (None: the operator, who sees all)."""
     assets = load_assets()
     name = "the manager of the whole book" if viewer is None else f"{viewer.name}, {viewer.role}"
-    portal = Portal(book, market, viewer, environment(assets, name), assets)
+    last = int(market.days[-1])
+    symbols = {one: market.symbol_at(row, last) for one, row in market.index.items()}
+    portal = Portal(book, market, viewer, environment(assets, name, symbols), assets)
     return Starlette(
         routes=[
             Route("/", portal.program),
@@ -74,8 +77,10 @@ def serve(
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
         bound = listener.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
+        listener.listen()  # from here on a browser waits instead of being refused
         announce(f"http://{shown}:{bound}")
-        uvicorn.Server(config).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # the way to end it, not a failure
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 def _check_host(host: str) -> None:

@@ -85,7 +85,7 @@ class Portal:
             reasons=accounts.reason_counts(view.decision),
             tpage=tpage,
             tpages=tpages,
-            left=[(n, why_not_traded(n)) for n in view.decision.non_trades],
+            left=[(n, why_not_traded(n, view.decision)) for n in view.decision.non_trades],
             entries=entries,
             entries_total=len(journal),
             apage=apage,

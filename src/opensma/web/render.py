@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +11,12 @@ from markupsafe import Markup
 
 from opensma.report import words
 from opensma.report.activity import activity_words, kind_label, settles
-from opensma.report.reasons import label
+from opensma.report.reasons import label, limit_words
 from opensma.units import MICROS, dollars, shares
 from opensma.web.assets import Asset
 from opensma.web.listing import OUTCOMES, REGISTRATIONS
 
+_WORD = re.compile(r"[\w.]*\w")
 _MINUS = "\u2212"  # as wide as a digit, and spoken as "minus"
 
 
@@ -79,7 +81,14 @@ def stage_words(outcome: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "nothing to do"
 
 
-def environment(assets: Mapping[str, Asset], viewer: str) -> Environment:
+def with_symbols(text: str, symbols: Mapping[str, str]) -> str:
+    """A message of the decision with tickers where it names securities by their ids."""
+    return _WORD.sub(lambda found: symbols.get(found[0], found[0]), text)
+
+
+def environment(
+    assets: Mapping[str, Asset], viewer: str, symbols: Mapping[str, str]
+) -> Environment:
     """The portal's templates; everything is escaped, and a missing value is an error."""
     env = Environment(
         loader=PackageLoader("opensma.web"),
@@ -103,6 +112,8 @@ def environment(assets: Mapping[str, Asset], viewer: str) -> Environment:
         "kind": kind_label,
         "activity": activity_words,
         "settles": settles,
+        "limit": lambda name: with_symbols(limit_words(name), symbols),
+        "symbols": lambda text: with_symbols(text, symbols),
         "plain_name": lambda name: name.removesuffix(" Common Stock"),
         "stage": stage_words,
         "listed": words.listed,
