@@ -106,6 +106,11 @@ def _solve(desk: Desk, prices: Prices, warm: Relaxed | None) -> Relaxed:
     return Relaxed(priced, prices, dual, centre, weight)
 
 
+def at_aversion(desk: Desk, found: Relaxed, times: float) -> Relaxed:
+    """The relaxation at a multiple of its risk aversion, other prices as they are."""
+    return _solve(desk, replace(found.prices, aversion=found.prices.aversion * times), found)
+
+
 def _root(desk: Desk, found: Relaxed, name: str, place: int, limit: float) -> Relaxed:
     """The smallest price at which the measure keeps its limit, by false position in its log."""
 

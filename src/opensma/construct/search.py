@@ -19,6 +19,7 @@ from opensma.construct.wash import group_parts, parts_of
 VARIANCE, TAX, TRADED, SHORT, LONG = 0, 1, 2, 3, 4  # places in `State.total`
 _PENALTY = 10.0  # per weight: a basis point of a broken limit costs ten of account value
 _GAIN = 5e-10  # of V: half a cent on ten million dollars
+_FAR = 3e-7  # of V: trades further from helping than this wait for the last sweep
 _SWEEPS = 12
 _PAIRS = 24
 _REACH = 3  # units either way in the thorough search
@@ -231,20 +232,28 @@ def propose(data: Columns, state: State, goal: Goal, i: int, slope: float, out: 
 
 
 @njit(cache=True)
-def singles(data: Columns, limits: Limits, goal: Goal, state: State, sweeps: int) -> int:
-    """Improve one trade at a time until nothing helps; returns how many were changed."""
+def singles(
+    data: Columns, limits: Limits, goal: Goal, state: State, margin: Floats, full: bool
+) -> int:
+    """Improve one trade at a time until nothing helps; returns how many were changed.
+
+    `margin[i]` is how far security i was from a better trade; after the first sweep (or at once,
+    unless `full`) only those that were near are looked at.
+    """
     out = np.zeros(CANDIDATES, dtype=np.int64)
     scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
     changed, n = 0, data.security.shape[0]
     broken = _broken(data, limits, state.level, state.total)
-    for _ in range(sweeps):
+    for sweep in range(_SWEEPS):
         before = changed
         for i in range(n):
             name = data.security[i]
             if name.low >= name.held and name.high <= name.held:
                 continue
+            if margin[i] > _FAR and not (full and sweep == 0):
+                continue
             slope = _slope(data, state, i, weight_of(name, state.units[i]))
-            best, trade, found = -_GAIN, 0, False
+            best, trade, found, nearest = -_GAIN, 0, False, np.inf
             count = propose(data, state, goal, i, slope, out)
             for c in range(count):
                 if out[c] == state.units[i]:
@@ -252,8 +261,10 @@ def singles(data: Columns, limits: Limits, goal: Goal, state: State, sweeps: int
                 change = _change(data, state, i, out[c], slope)
                 worse = _broken_after(data, limits, state, i, change, scratch, sums) - broken
                 gain = goal.aversion * 0.5 * change.variance + change.tax + _PENALTY * worse
+                nearest = min(nearest, gain)
                 if gain < best and _legal(data, state, i, out[c], change.loss):
                     best, trade, found = gain, out[c], True
+            margin[i] = nearest
             if found:
                 apply(data, state, i, trade, _change(data, state, i, trade, slope))
                 broken = _broken(data, limits, state.level, state.total)
@@ -523,9 +534,13 @@ def _with_partner(
 @njit(cache=True)
 def improve(data: Columns, limits: Limits, goal: Goal, state: State) -> float:
     """Singles and pairs until neither helps; returns by how much limits are still broken."""
-    for _ in range(4):
-        singles(data, limits, goal, state, _SWEEPS)
-        if pairs(data, limits, goal, state, 3) == 0:
+    margin = np.zeros(data.security.shape[0])
+    for _ in range(3):
+        for again in range(2):
+            singles(data, limits, goal, state, margin, again == 0)
+            if pairs(data, limits, goal, state, 3) == 0:
+                break
+        if singles(data, limits, goal, state, margin, True) == 0:
             break
     if data.security.shape[0] <= FEW:
         thorough(data, limits, goal, state)

@@ -15,7 +15,7 @@ import numpy as np
 from opensma.construct import check, reasons
 from opensma.construct.conflict import explain
 from opensma.construct.decide import choose, finish
-from opensma.construct.limits import Relaxed, lower_bound, relaxed, true_costs
+from opensma.construct.limits import Relaxed, at_aversion, lower_bound, relaxed, true_costs
 from opensma.construct.plan import Plan, Status, Trades
 from opensma.construct.prepare import Choice, Desk, Prepared, blocked, desk
 from opensma.construct.problem import Codes, Floats, Taxpayer
@@ -23,6 +23,7 @@ from opensma.construct.search import TAX, VARIANCE, State, removal, start
 from opensma.construct.wash import lot_rows
 
 __all__ = ["Prepared", "solve_taxpayer"]
+_TIGHTER = (2.0, 5.0, 25.0)  # times the aversion, where rounding has left a cap exceeded
 _TOLERATED = 2e-4  # weight: what whole shares may miss a band by
 
 
@@ -76,18 +77,13 @@ def _answer(
     found = relaxed(table)
     slack = (check.WHOLE_CASH, check.WHOLE_SECTOR) if table.whole else (check.CONTINUOUS,) * 2
     bound = lower_bound(found, *slack)
-    dual, weight = found.dual.copy(), found.weight.copy()
-    aversion, k = found.prices.aversion, found.desk.data.factor.shape[1]
-    state, broken = choose(
-        found.desk.data, table.limits, aversion, dual, found.centre.copy(), weight
-    )
+    dual, state, broken = _whole_units(found)
+    for times in _TIGHTER if table.account.te_cap is not None else ():
+        if broken <= 0.0:
+            break
+        found = at_aversion(table, found, times)
+        dual, state, broken = _whole_units(found)
     found = replace(found, desk=replace(found.desk, data=true_costs(found.desk)))
-    capped = table.account.te_cap is not None
-    if capped or not found.prices.plain:
-        own = 0.0 if capped else aversion
-        state, broken = finish(
-            found.desk.data, table.limits, state.units, own, aversion, float(dual[k])
-        )
     state, broken = _no_worse(found, state, broken)
     if earlier is not None:
         bound = earlier.bound
@@ -95,6 +91,18 @@ def _answer(
         bound = max(bound, lower_bound(replace(found, dual=dual), *slack))
     seconds = time.perf_counter() - started + (earlier.seconds if earlier else 0.0)
     return Answer(found, state, broken, bound, seconds)
+
+
+def _whole_units(found: Relaxed) -> tuple[Floats, State, float]:
+    """Multipliers, trades in whole units and what limits they still break."""
+    table, aversion = found.desk, found.prices.aversion
+    dual, weight = found.dual.copy(), found.weight.copy()
+    state, broken = choose(table.data, table.limits, aversion, dual, found.centre.copy(), weight)
+    capped = table.account.te_cap is not None
+    if capped or not found.prices.plain:
+        own, cash = 0.0 if capped else aversion, float(dual[table.data.factor.shape[1]])
+        state, broken = finish(true_costs(table), table.limits, state.units, own, aversion, cash)
+    return dual, state, broken
 
 
 def _no_worse(found: Relaxed, state: State, broken: float) -> tuple[State, float]:
