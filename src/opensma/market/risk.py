@@ -1,8 +1,8 @@
 """The risk model: how securities move together, from returns up to one day and never after.
 
-Returns are explained in three steps: a market factor, one factor per sector, and principal
+Returns are explained in four steps: a market factor, one factor per sector, size, and principal
 components of what is left. Loadings come from weighted regressions with shrinkage; variances
-decay faster than correlations and are scaled to the volatility of the last weeks.
+decay faster than correlations, and those of factors follow the volatility of the last weeks.
 
     covariance = loadings @ factor_cov @ loadings.T + diag(specific_var)      (annual)
 """
@@ -26,12 +26,13 @@ class RiskSettings:
     """Half-lives in sessions, shrinkages as weights of the typical value."""
 
     window: int = 504
-    components: int = 10
+    components: int = 6
     loading_half_life: float = 250.0
-    correlation_half_life: float = 250.0
-    variance_half_life: float = 84.0
+    correlation_half_life: float = 150.0
+    variance_half_life: float = 42.0  # of the factors
+    specific_half_life: float = 126.0
     regime_half_life: float = 21.0
-    regime_weight: float = 0.5  # exponent of the volatility multiplier
+    regime_weight: float = 0.5  # exponent of the factors' volatility multiplier
     beta_shrinkage: float = 0.10
     correlation_shrinkage: float = 0.10
     specific_shrinkage: float = 0.15
@@ -118,7 +119,12 @@ def _spread_out(
     specific = np.zeros(count)
     loadings[columns] = inner.loadings
     specific[columns] = inner.specific_var
-    names = ("market", *known.sector_name, *(f"component {i + 1}" for i in range(inner.components)))
+    names = (
+        "market",
+        *known.sector_name,
+        "size",
+        *(f"component {i + 1}" for i in range(inner.components)),
+    )
     return RiskModel(int(known.days[-1]), loadings, inner.factor_cov, specific, names, valid)
 
 
@@ -149,9 +155,11 @@ def _fit(
     own = np.where(enough, (1 - s.beta_shrinkage) * own + s.beta_shrinkage, 1.0)
     rest = np.where(seen, rest - sector_moves[:, sector] * own, 0.0)
 
+    size, size_moves = _size_factor(rest, seen, cap)
+    rest = np.where(seen, rest - size_moves[:, None] * size, 0.0)
     component_loadings, component_moves = _components(rest, weight, enough, s.components)
-    loadings = np.column_stack([beta, member * own[:, None], component_loadings])
-    moves = np.column_stack([market, sector_moves, component_moves])
+    loadings = np.column_stack([beta, member * own[:, None], size, component_loadings])
+    moves = np.column_stack([market, sector_moves, size_moves, component_moves])
     rest = np.where(seen, rest - component_moves @ component_loadings.T, np.nan)
     return _Fit(
         loadings,
@@ -166,6 +174,20 @@ def _weighted_mean(values: Floats, seen: Bools, weight: Floats) -> Floats:
     total = weights.sum(axis=1)
     mean = np.where(seen, values, 0.0) * weights
     return np.asarray(mean.sum(axis=1) / np.where(total > 0, total, 1.0))
+
+
+def _size_factor(rest: Floats, seen: Bools, cap: Floats) -> tuple[Floats, Floats]:
+    """Loadings (n,) that grow with the logarithm of capitalisation, and daily moves (t,).
+
+    The giants move together beyond their sectors; who holds fewer of them is exposed to that.
+    """
+    size = np.log(np.maximum(cap, 1.0))
+    size = (size - np.average(size, weights=cap)) / max(float(size.std()), 1e-12)
+    size = np.clip(size, -3.0, 3.0)
+    weights = seen * cap
+    above = (weights * rest * size).sum(axis=1)
+    below = (weights * size**2).sum(axis=1)
+    return size, np.asarray(above / np.where(below > 0, below, 1.0))
 
 
 def _slopes(values: Floats, factor: Floats, weight: Floats) -> Floats:
@@ -244,11 +266,10 @@ def _specific_variance(
     rest: Floats, sector: npt.NDArray[np.int64], enough: Bools, s: RiskSettings
 ) -> Floats:
     seen = np.isfinite(rest)
-    weights = seen * _decay(len(rest), s.variance_half_life)[:, None]
+    weights = seen * _decay(len(rest), s.specific_half_life)[:, None]
     total = weights.sum(axis=0)
     variance = (weights * np.where(seen, rest, 0.0) ** 2).sum(axis=0)
     variance = np.maximum(variance / np.where(total > 0, total, 1.0), 1e-8)
-    variance *= _regime(np.where(seen, rest, np.nan) ** 2, variance, s)
     used = 1.0 + s.components / min(len(rest), 2 * s.loading_half_life)
     log = _towards_sector(
         np.log(variance), sector, int(sector.max()) + 1, enough, s.specific_shrinkage

@@ -155,6 +155,7 @@ THEMES = {
 }
 
 TOTAL_CAP_DOLLARS = 34e12
+WIDER_BETA = 1.20  # the typical company follows the index more closely than its weight says
 MEMBER_SHARE = 505 / 590  # of all securities of the window; the others enter later
 DUAL_CLASS_RANKS = (4, 180, 260, 430, 470)  # companies with a second class, by size
 
@@ -297,8 +298,8 @@ def _loadings(
     specific[giants] *= 0.78
     beta[giants] = 0.5 + 0.5 * beta[giants]
     beta /= (beta * size).sum() / size.sum()
-    beta *= 1.08  # the typical company follows the index more closely than capitalisation says
-    beta[giants] /= 1.08
+    beta *= WIDER_BETA
+    beta[giants] /= WIDER_BETA
     growth = np.array([SECTORS[s].growth for s in sector])
     growth = 0.75 * growth + 0.55 * random.standard_normal(count) + 0.3 * risky
     big = (np.log(size) - np.log(size).mean()) / np.log(size).std()

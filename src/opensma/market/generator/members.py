@@ -27,7 +27,8 @@ def choose_members(
     for row in range(len(days) - 1):
         gone = np.flatnonzero((since >= 0) & (lives.last_row == row))
         if _is_review(days, row):
-            gone = np.concatenate([gone, _smallest(companies, since, value[row], leavers)])
+            # A listing may end on the day of a review: who goes for both reasons goes once.
+            gone = np.union1d(gone, _smallest(companies, since, value[row], leavers))
         for security in gone:
             spans.append((int(security), int(since[security]), row))
             since[security] = -1

@@ -8,9 +8,10 @@ from opensma.market.generator.companies import SECTORS, Companies, Floats, Ints
 from opensma.market.generator.lives import Lives
 
 # One year in four is a bear market. Its log return and volatility, and those of other years.
-CALM_DRIFT, CALM_VOLATILITY = 0.180, 0.110
-STRESS_DRIFT, STRESS_VOLATILITY = -0.205, 0.204
-STYLE_VOLATILITY = (0.070, 0.035, 0.080)
+CALM_DRIFT, CALM_VOLATILITY = 0.155, 0.104
+STRESS_DRIFT, STRESS_VOLATILITY = -0.205, 0.193
+GIANTS_DRIFT = 0.045  # log a year: in the measured years the largest names outgrew the others
+STYLE_VOLATILITY = (0.084, 0.035, 0.068)
 INDUSTRY_VOLATILITY = 0.065
 EARNINGS_JUMP = 0.25  # of a company's annual specific volatility, once a quarter
 DAY = 252**-0.5
@@ -88,6 +89,7 @@ def _specific(random: np.random.Generator, common: Floats, companies: Companies)
     own = _slow_noise(random, (len(common), count), 0.985, 0.055)
     scale = np.exp(own) * common[:, None] ** 0.35
     drift = 0.75 * companies.specific * random.standard_normal(count) / 252
+    drift[: max(1, count // 60)] += GIANTS_DRIFT / 252  # rows are in order of size
     noise = scale * companies.specific * DAY * _fat(random, (len(common), count), 4)
     return np.asarray(noise + drift - 0.5 * (companies.specific * DAY) ** 2)
 

@@ -13,6 +13,7 @@ MEDIAN_PRICE, PRICE_SPREAD = 95.0, 0.80
 PAYERS = 0.80
 SPLIT_RATIOS = np.array([1.5, 2.0, 3.0, 4.0, 5.0, 10.0, 20.0, 50.0])
 SPLIT_HAZARD = 0.0017  # per session above the price at which a company splits
+CRASH, CRASH_VOLUME = 0.25, 1.6  # a fall or jump beyond it, and the log of what trades more then
 TURNOVER, TURNOVER_SPREAD = 0.0056, 0.5  # shares traded a day over shares outstanding
 
 
@@ -148,4 +149,5 @@ def _volume(
     usual *= companies.specific / np.median(companies.specific)
     surprise = np.abs(moves) / (companies.specific / 252**0.5)
     busy = 0.25 * random.standard_normal(moves.shape) + 0.22 * np.minimum(surprise, 8) - 0.2
+    busy += np.where(np.abs(moves) > CRASH, CRASH_VOLUME, 0.0)
     return np.asarray(np.maximum(1, shares * usual * np.exp(busy)), dtype=np.int64)
