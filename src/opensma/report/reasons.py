@@ -111,15 +111,10 @@ def _replacement(facts: TradeFacts) -> str:
     return f"to keep the portfolio close to its target after harvesting losses{sold}"
 
 
-def _drift(facts: TradeFacts) -> str:
-    over = "above" if facts.quantity_micros < 0 else "below"
-    return f"because the portfolio held a risk weight {over} its target"
-
-
 _WHY: dict[Reason, Callable[[TradeFacts], str]] = {
     Reason.HARVEST_LOSS: _harvest,
     Reason.HARVEST_REPLACEMENT: _replacement,
-    Reason.DRIFT_TO_TARGET: _drift,
+    Reason.DRIFT_TO_TARGET: lambda _: "to bring the portfolio closer to its target",
     Reason.RISK_CAP: lambda _: "to bring tracking error under the account's cap",
     Reason.CLIENT_EXCLUSION: lambda _: "because the client excludes it",
     Reason.POSITION_CAP: lambda _: "to bring the position under its largest allowed weight",

@@ -63,9 +63,17 @@ def price(micros: int) -> str:
     return text
 
 
+def basis_points(value: float | None) -> str:
+    """`0.08 bp`; a gap too small for two decimals is called that, not zero."""
+    if value is None:
+        return words.MISSING
+    return "under 0.01 bp" if 0 < value < 0.01 else f"{value:.2f} bp"
+
+
 def tone(value: float) -> str:
-    """Class of a signed figure; the sign itself is always written too."""
-    return "up" if value > 0 else "down" if value < 0 else "flat"
+    """Class of a signed figure; what is written as zero has no colour."""
+    shown = round(value, 4)  # percentages have two decimals, cents none
+    return "up" if shown > 0 else "down" if shown < 0 else "flat"
 
 
 def stage_words(outcome: Mapping[str, Any]) -> str:
@@ -104,6 +112,7 @@ def environment(
         "signed": signed_figure,
         "percent": percent,
         "signed_percent": signed_percent,
+        "bp": basis_points,
         "price": price,
         "shares": shares,
         "day": lambda day: words.day_words(day if isinstance(day, int) else str(day)),
