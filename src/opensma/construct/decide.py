@@ -93,14 +93,26 @@ def choose(
     if residual < 1e-6:
         round_to(data, mode, weight, units)
         prices[:] = settled
-    part_groups(data, units)
+    other = units.copy()
+    parted = part_groups(data, units, False)
     state = start(data, units)
     goal = Goal(aversion, aversion, float(prices[k]))
     broken = improve(data, limits, goal, state)
-    if n > FEW:
-        return state, broken
-    # With few names a share weighs much and rounding leads astray: start from nothing as well.
-    other = start(data, np.zeros(n, dtype=np.int64))
+    if parted:  # the other way to settle identical groups
+        part_groups(data, other, True)
+        state, broken = _better(data, limits, goal, state, broken, other)
+    if n <= FEW:  # a share weighs much and rounding leads astray: start from nothing as well
+        idle = np.zeros(n, dtype=np.int64)
+        state, broken = _better(data, limits, goal, state, broken, idle)
+    return state, broken
+
+
+@njit(cache=True)
+def _better(
+    data: Columns, limits: Limits, goal: Goal, state: State, broken: float, units: Codes
+) -> tuple[State, float]:
+    """The given state, or what another start leads to where that is better."""
+    other = start(data, units)
     again = improve(data, limits, goal, other)
     if again < broken or (again == broken and _value(goal, other) < _value(goal, state)):
         return other, again

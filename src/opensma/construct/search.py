@@ -62,16 +62,23 @@ class Change(NamedTuple):
 
 
 @njit(cache=True)
-def part_groups(data: Columns, units: Codes) -> None:
-    """Drop buys in a group whose other members are sold at a loss; a single state must be legal."""
-    losses = np.zeros(data.washed.shape[0], dtype=np.bool_)
+def part_groups(data: Columns, units: Codes, keep_buys: bool) -> bool:
+    """Nothing is bought in a group that is sold at a loss: drop one side. True when any was."""
+    groups = data.washed.shape[0]
+    losses, buys = np.zeros(groups, dtype=np.bool_), np.zeros(groups, dtype=np.bool_)
     for i in range(units.shape[0]):
         name = data.security[i]
-        if parts_of(name, data.lot, units[i])[3]:
-            losses[name.group] = True
+        losses[name.group] |= parts_of(name, data.lot, units[i])[3]
+        buys[name.group] |= units[i] > 0
+    parted = False
     for i in range(units.shape[0]):
-        if units[i] > 0 and losses[data.security[i].group]:
-            units[i] = 0
+        name = data.security[i]
+        if losses[name.group] and buys[name.group]:
+            parted = True
+            dropped = units[i] < 0 if keep_buys else units[i] > 0
+            if dropped:
+                units[i] = 0
+    return parted
 
 
 @njit(cache=True)
