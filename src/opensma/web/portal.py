@@ -23,6 +23,7 @@ from opensma.report.charts import value_chart
 from opensma.report.explain import why_not_traded, why_traded
 from opensma.web import accounts, listing
 from opensma.web.assets import Asset, kept
+from opensma.web.shield import HEADERS
 
 UNKNOWN = ("account.unknown", "trade.unknown", "account.closed")
 SIZES = {"wide": (1060, 320), "narrow": (350, 300)}
@@ -187,12 +188,15 @@ class Portal:
 
     def broken(self, _request: Request, _error: Exception) -> Response:
         """A bug of ours: the trace is in the server's messages, never on the page."""
-        return self._failure(
+        answer = self._failure(
             HTTPStatus.INTERNAL_SERVER_ERROR,
             "Something went wrong",
             "This page could not be made. Nothing in the book was changed.",
             "Try again; if it stays, report the address with the server's messages.",
         )
+        # Starlette makes this answer outside of all middleware, so it brings its own headers.
+        answer.headers.update(HEADERS | {"Cache-Control": "no-store"})
+        return answer
 
     def not_allowed(self, _request: Request, _error: Exception) -> Response:
         """The portal only shows: nothing can be sent to it."""
