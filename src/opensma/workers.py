@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -24,6 +25,7 @@ Shard = TypeVar("Shard")
 Result = TypeVar("Result")
 Workers = int | str
 
+_KNOCK_SECONDS = 5
 _shared: Any = None
 
 
@@ -100,15 +102,11 @@ def _map_ray(
             where=address,
             remedy="pip install 'opensma[ray]' here and on every machine of the cluster.",
         ) from None
+    _must_answer(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InputError(
-            "workers.ray_unreachable",
-            f"No Ray cluster answers: {error}",
-            where=address,
-            remedy="Start one (ray start --head) and give its address, or use --workers.",
-        ) from error
+        raise _unreachable(address, error) from error
     try:
         held = ray.put(shared)
         task = ray.remote(function)
@@ -119,3 +117,23 @@ def _map_ray(
                 raise error.cause from error
     finally:
         ray.shutdown()
+
+
+def _must_answer(address: str) -> None:
+    """Knock at `host:port` first: Ray itself would try for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
+    except OSError as error:
+        raise _unreachable(address, error) from error
+
+
+def _unreachable(address: str, error: Exception) -> InputError:
+    return InputError(
+        "workers.ray_unreachable",
+        f"No Ray cluster answers: {error}",
+        where=address,
+        remedy="Start one (ray start --head) and give its address, or use --workers.",
+    )

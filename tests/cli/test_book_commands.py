@@ -86,9 +86,12 @@ def test_a_day_is_run_and_told_by_stage(
 
 
 def test_what_the_day_needs_and_has_not_got_is_named(
-    evening: Path, _demo_book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    evening: Path, small_book: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    linked, unlinked = Sma(evening, capsys), Sma(_demo_book, capsys)
+    linked, unlinked = (
+        Sma(evening, capsys),
+        Sma(Path(small_book.removeprefix("sqlite:///")), capsys),
+    )
     assert linked.error("day", "run", "--date", "2025-06-30")["code"] == "day.no_prices"
     assert linked.error("day", "run", "--date", "2024-12-30")["code"] == "day.past"
     assert linked.error("day", "show")["code"] == "day.unknown"
