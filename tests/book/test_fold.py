@@ -23,6 +23,7 @@ TAXED, OTHER, IRA = 1, 2, 3
 ACCOUNTS = {TAXED: True, OTHER: True, IRA: False}
 PARENT, CHILD = 1, 2
 DOLLARS = 50_000
+Step = tuple[str, int, int, int, int, int]
 
 steps = st.lists(
     st.tuples(
@@ -46,7 +47,7 @@ class Expected:
         self.basis = dict.fromkeys(ACCOUNTS, 0)  # cents, wash adjustments left out
 
 
-def step(book: TaxpayerLedger, expected: Expected, one: tuple, day: int, number: int) -> None:  # type: ignore[type-arg]
+def step(book: TaxpayerLedger, expected: Expected, one: Step, day: int, number: int) -> None:
     """One event of the sequence, and what it must do to cash and basis."""
     what, account, _, size, price, pick = one
     state, source = book.states[account], f"{what}-{number}"
@@ -98,7 +99,7 @@ def moved_by_washes(book: TaxpayerLedger, account: int) -> int:
     )
 
 
-def live(sequence: list) -> tuple[TaxpayerLedger, Expected]:  # type: ignore[type-arg]
+def live(sequence: list[Step]) -> tuple[TaxpayerLedger, Expected]:
     """Play a sequence, wash sales matched after every event, and check the shares at each."""
     book, expected, day = ledger(ACCOUNTS), Expected(), START
     for key in ACCOUNTS:
@@ -127,7 +128,7 @@ def _shares_moved(booked: Booked) -> int:
 
 
 @given(steps)
-def test_cash_and_basis_are_conserved_whatever_happens(sequence: list) -> None:  # type: ignore[type-arg]
+def test_cash_and_basis_are_conserved_whatever_happens(sequence: list[Step]) -> None:
     """I2, I3 and D4: nothing is created and nothing is lost."""
     book, expected = live(sequence)
     for key, state in book.states.items():
@@ -140,7 +141,7 @@ def test_cash_and_basis_are_conserved_whatever_happens(sequence: list) -> None: 
 
 
 @given(steps)
-def test_every_disallowed_cent_arrives_or_is_gone_in_an_ira(sequence: list) -> None:  # type: ignore[type-arg]
+def test_every_disallowed_cent_arrives_or_is_gone_in_an_ira(sequence: list[Step]) -> None:
     book, _ = live(sequence)
     given_up = sum(
         sum(b.entry.body["cents"]) for b in book.booked if b.entry.kind is Kind.LOSS_DISALLOWED
@@ -155,7 +156,7 @@ def test_every_disallowed_cent_arrives_or_is_gone_in_an_ira(sequence: list) -> N
 
 
 @given(steps)
-def test_the_state_is_the_fold_of_the_journal_and_survives_its_bytes(sequence: list) -> None:  # type: ignore[type-arg]
+def test_the_state_is_the_fold_of_the_journal_and_survives_its_bytes(sequence: list[Step]) -> None:
     book, _ = live(sequence)
     for key, state in book.states.items():
         replayed = new_account(key)
