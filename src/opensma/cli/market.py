@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,23 +10,48 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opensma.calendar import parse_date
+from opensma.cli.output import Decorator, emit_json, json_option, note, progress, table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from opensma.errors import Finding
+    from opensma.market import Market
 
-DEFAULT_STORE = "sma.market"
 FOLDER = click.Path(path_type=Path)
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+FINDINGS_SHOWN = 40
 store_option = click.option(
-    "--store", type=FOLDER, default=Path(DEFAULT_STORE), show_default=True, help="Market store."
+    "--store",
+    type=FOLDER,
+    default=Path("sma.market"),
+    show_default=True,
+    help="The market store: a folder that sma market import makes.",
 )
+out_option = click.option(
+    "--out", type=FOLDER, required=True, metavar="DIR", help="Folder for the seven tables."
+)
+
+
+def _day_option(flag: str, name: str, words: str, default: str | None = None) -> Decorator:
+    def read(_context: click.Context, _parameter: click.Parameter, value: str) -> date:
+        return parse_date(value, where=flag)
+
+    return click.option(
+        flag,
+        name,
+        metavar="DATE",
+        default=default,
+        required=default is None,
+        show_default=True,
+        callback=read,
+        help=words,
+    )
 
 
 @click.group("market")
 def group() -> None:
-    """The world outside: prices, actions, members and the risk model."""
+    """The world outside: prices, actions, members and the risk model.
+
+    A market is a store that `import` makes, or a folder with the seven tables of docs/market.md.
+    """
 
 
 @group.command("import")
@@ -34,43 +59,43 @@ def group() -> None:
 @store_option
 @json_option
 def import_command(source: Path, store: Path, as_json: bool) -> None:
-    """Check the tables in DIR and add what is new to the store."""
+    """Check the tables in DIR and add what is new to the store.
+
+    Errors stop the import and nothing is written; warnings are kept with the store. Importing
+    the same files again adds nothing.
+    """
     from opensma.market import import_market
 
     report = import_market(source, store)
     if as_json:
-        _print_json({"store": str(store), **report.as_dict()})
+        emit_json({"store": store, **report.as_dict()})
         return
-    table = _table("table", "rows added")
-    for name, added in report.added.items():
-        table.add_row(name, f"{added:,}")
-    _print(table)
-    click.echo(
+    title = (
         f"{store}: {report.securities:,} securities, {report.days:,} sessions from "
-        f"{report.first_day} to {report.last_day}."
+        f"{report.first_day} to {report.last_day}"
     )
-    _print_findings(report.findings)
+    table(title, ("table", "rows added"), report.added.items())
+    _show_findings(report.findings)
 
 
 @group.command("generate")
-@click.option("--out", type=FOLDER, required=True, help="Folder for the seven tables.")
-@click.option("--seed", type=int, default=7, show_default=True)
+@out_option
+@click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
 @click.option("--securities", type=click.IntRange(30, 5000), default=590, show_default=True)
-@click.option("--from", "start", default="2021-02-01", show_default=True)
-@click.option("--to", "end", default="2024-12-31", show_default=True)
+@_day_option("--from", "start", "First day.", "2021-02-01")
+@_day_option("--to", "end", "Last day.", "2024-12-31")
 @json_option
 def generate_command(
-    out: Path, seed: int, securities: int, start: str, end: str, as_json: bool
+    out: Path, seed: int, securities: int, start: date, end: date, as_json: bool
 ) -> None:
     """Write a fictional market in the import layout; the same seed gives the same bytes."""
     from opensma.market import generate_market
 
-    first, last = parse_date(start, "--from"), parse_date(end, "--to")
-    generate_market(out, seed=seed, securities=securities, start=first, end=last)
+    generate_market(out, seed=seed, securities=securities, start=start, end=end)
     if as_json:
-        _print_json({"out": str(out), "seed": seed, "securities": securities})
+        emit_json({"out": out, "seed": seed, "securities": securities, "from": start, "to": end})
     else:
-        click.echo(f"{out}: {securities} fictional securities. Next: sma market import {out}")
+        note(f"{out}: {securities} fictional securities. Next: sma market import {out}")
 
 
 @group.command("show")
@@ -78,16 +103,27 @@ def generate_command(
 @json_option
 def show_command(store: Path, as_json: bool) -> None:
     """What is in the store: sessions, securities, actions, findings."""
-    from collections import Counter
-
     from opensma.market import open_market
 
     market = open_market(store)
+    facts = {"store": str(store), **_facts(market)}
+    if as_json:
+        emit_json({**facts, "findings": [finding.as_dict() for finding in market.findings]})
+        return
+    counted = ", ".join(f"{count:,} {kind}" for kind, count in facts["actions"].items())
+    rows = [
+        (name.replace("_", " "), f"{value:,}" if isinstance(value, int) else value)
+        for name, value in (facts | {"actions": counted}).items()
+    ]
+    table("", ("fact", "value"), rows)
+    _show_findings(market.findings)
+
+
+def _facts(market: Market) -> dict[str, Any]:
     counts = Counter(action.kind.value for action in market.actions)
-    facts: dict[str, Any] = {
-        "store": str(store),
-        "first_day": str(market.day(0)),
-        "last_day": str(market.day(-1)),
+    return {
+        "first_day": market.day(0),
+        "last_day": market.day(-1),
         "sessions": len(market.days),
         "securities": len(market.security_id),
         "listed": int((market.listed_until > market.days[-1]).sum()),
@@ -96,16 +132,6 @@ def show_command(store: Path, as_json: bool) -> None:
         "actions": dict(sorted(counts.items())),
         "content_hash": market.content_hash,
     }
-    if as_json:
-        _print_json({**facts, "findings": [finding.as_dict() for finding in market.findings]})
-        return
-    table = _table("fact", "value")
-    for name, value in facts.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{count:,} {kind}" for kind, count in value.items())
-        table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else value)
-    _print(table)
-    _print_findings(market.findings)
 
 
 @group.command("compare")
@@ -113,108 +139,100 @@ def show_command(store: Path, as_json: bool) -> None:
 @click.argument("second", metavar="[DIR2]", type=FOLDER, required=False)
 @json_option
 def compare_command(first: Path, second: Path | None, as_json: bool) -> None:
-    """Statistics of one market, or of two side by side. DIR is a store or a folder of tables."""
+    """Statistics of one market, or of two side by side."""
     from opensma.market import open_market
     from opensma.market.describe import compare, describe
 
     if second is None:
         facts = describe(open_market(first))
         if as_json:
-            _print_json({"market": str(first), "statistics": _finite(facts)})
-            return
-        table = _table("statistic", str(first))
-        for name, value in facts.items():
-            table.add_row(name, f"{value:.4g}")
-        _print(table)
+            emit_json({"market": first, "statistics": facts})
+        else:
+            rows = [(name, f"{value:.4g}") for name, value in facts.items()]
+            table("", ("statistic", str(first)), rows)
         return
-    rows = compare(open_market(first), open_market(second))
+    compared = compare(open_market(first), open_market(second))
     if as_json:
-        names = ("statistic", "first", "second", "ratio")
-        statistics = [_finite({name: getattr(row, name) for name in names}) for row in rows]
-        _print_json({"first": str(first), "second": str(second), "statistics": statistics})
+        emit_json({"first": first, "second": second, "statistics": compared})
         return
-    table = _table("statistic", "first", "second", "ratio")
-    for row in rows:
-        table.add_row(row.statistic, f"{row.first:.4g}", f"{row.second:.4g}", f"{row.ratio:.2f}")
-    _print(table)
+    table(
+        f"first: {first}, second: {second}",
+        ("statistic", "first", "second", "ratio"),
+        [(c.statistic, f"{c.first:.4g}", f"{c.second:.4g}", f"{c.ratio:.2f}") for c in compared],
+    )
 
 
 @group.command("risk")
 @click.argument("folder", metavar="[DIR]", type=FOLDER, required=False)
 @store_option
-@click.option("--step", type=click.IntRange(5, 252), default=21, show_default=True)
+@click.option(
+    "--step",
+    type=click.IntRange(5, 252),
+    default=21,
+    show_default=True,
+    help="Sessions between two estimations.",
+)
 @click.option("--portfolios", type=click.IntRange(5, 1000), default=40, show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @json_option
 def risk_command(
     folder: Path | None, store: Path, step: int, portfolios: int, seed: int, as_json: bool
 ) -> None:
-    """Out-of-sample bias of the risk model (1 is right), beside a plain sample covariance."""
+    """Out-of-sample bias of the risk model (1 is right), beside a plain sample covariance.
+
+    Lower is better in the last two columns: the mean of |log bias| over portfolios, and QLIKE,
+    which also punishes a forecast that is right on average and wrong at the time.
+    """
     from opensma.market import open_market
-    from opensma.market.risk_quality import bias_statistics
+    from opensma.market.risk_quality import bias_statistics, dates
 
     market = open_market(folder or store)
-    rows = bias_statistics(market, portfolios=portfolios, step=step, seed=seed)
+    with progress(len(dates(market, step)), "Estimating") as advance:
+        rows = bias_statistics(
+            market, portfolios=portfolios, step=step, seed=seed, progress=advance
+        )
     if as_json:
-        _print_json({"market": str(folder or store), "bias": [row.as_dict() for row in rows]})
+        emit_json({"market": folder or store, "bias": rows})
         return
-    table = _table("model", "portfolios", "bias", "5 %", "95 %", "mean |log bias|", "QLIKE")
-    for row in rows:
-        values = (row.mean_bias, row.low_bias, row.high_bias, row.mean_error, row.qlike)
-        table.add_row(row.model, row.family, *(f"{value:.3f}" for value in values))
-    _print(table)
+    table(
+        f"{rows[0].days:,} days, {portfolios} portfolios a kind, estimated every {step} sessions",
+        ("model", "portfolios", "bias", "5 %", "95 %", "mean |log bias|", "QLIKE"),
+        [
+            (r.model, r.family, *(f"{value:.3f}" for value in r.scores))
+            for r in sorted(rows, key=lambda row: row.family)
+        ],
+    )
 
 
 @group.command("fetch")
 @click.argument("symbols", nargs=-1, required=True)
-@click.option("--from", "start", required=True, help="First day, YYYY-MM-DD.")
-@click.option("--to", "end", required=True, help="Last day, YYYY-MM-DD.")
-@click.option("--out", type=FOLDER, required=True, help="Folder for the seven tables.")
+@_day_option("--from", "start", "First day.")
+@_day_option("--to", "end", "Last day.")
+@out_option
 @json_option
-def fetch_command(symbols: tuple[str, ...], start: str, end: str, out: Path, as_json: bool) -> None:
-    """Fetch closes and actions of SYMBOLS over the network into the import layout."""
+def fetch_command(
+    symbols: tuple[str, ...], start: date, end: date, out: Path, as_json: bool
+) -> None:
+    """Fetch closes and actions of SYMBOLS over the network into the import layout.
+
+    Needs the extra `fetch` (pip install 'opensma[fetch]') and a network. Nothing is written when
+    a symbol gives no prices.
+    """
     from opensma.market.fetch import fetch_market
 
-    first, last = parse_date(start, "--from"), parse_date(end, "--to")
-    count = fetch_market(symbols, first, last, out)
+    with progress(len(set(symbols)), "Fetching") as advance:
+        count = fetch_market(symbols, start, end, out, progress=advance)
     if as_json:
-        _print_json({"out": str(out), "symbols": len(symbols), "prices": count})
+        emit_json({"out": out, "symbols": len(set(symbols)), "prices": count})
     else:
-        click.echo(f"{out}: {count:,} closes. Next: sma market import {out}")
+        note(f"{out}: {count:,} closes. Next: sma market import {out}")
 
 
-def _table(*columns: str) -> Table:
-    from rich.table import Table
-
-    table = Table()
-    for position, column in enumerate(columns):
-        table.add_column(column, justify="left" if position == 0 else "right", overflow="fold")
-    return table
-
-
-def _print(table: Table) -> None:
-    from rich.console import Console
-
-    Console().print(table)
-
-
-def _print_findings(findings: tuple[Finding, ...]) -> None:
+def _show_findings(findings: tuple[Finding, ...]) -> None:
     if not findings:
-        click.echo("No findings.")
+        note("No findings.")
         return
-    table = _table("severity", "code", "where", "what")
-    for finding in findings:
-        table.add_row(finding.severity, finding.code, finding.where, finding.what)
-    _print(table)
-
-
-def _finite(facts: dict[str, Any]) -> dict[str, Any]:
-    """NaN is no JSON: unknown becomes null."""
-    return {name: None if value != value else value for name, value in facts.items()}
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    def plain(value: object) -> str:
-        return value.isoformat() if isinstance(value, date) else str(value)
-
-    click.echo(json.dumps(document, indent=2, default=plain))
+    more = len(findings) - FINDINGS_SHOWN
+    title = f"{len(findings):,} findings" + (f", {more:,} of them not shown" if more > 0 else "")
+    shown = [(f.severity, f.code, f.where, f.what) for f in findings[:FINDINGS_SHOWN]]
+    table(title, ("severity", "code", "where", "what"), shown)

@@ -6,18 +6,22 @@ the benchmark from its first close, and today's share count stands for the whole
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.request import getproxies
 
 from opensma.errors import InputError
 from opensma.market.layout import TABLE
 from opensma.market.panel import DEFAULT_BENCHMARK
 from opensma.market.tables import connect, fill_table, write_tables
 
-NO_NETWORK = "Check the network connection and try again."
+SERVICE = ("query1.finance.yahoo.com", 443)
+PATIENCE = 5.0  # seconds
 
 
 @dataclass(slots=True)
@@ -29,11 +33,25 @@ class Fetched:
     )
 
 
-def fetch_market(symbols: Sequence[str], start: date, end: date, out: Path) -> int:
+def fetch_market(
+    symbols: Sequence[str],
+    start: date,
+    end: date,
+    out: Path,
+    progress: Callable[[int], None] = lambda _symbols: None,
+) -> int:
     """Write the tables of `symbols` to `out`; returns the number of closes.
 
-    InputError when the extra is missing, the network is down or a symbol has no prices.
+    InputError when the extra is missing, the network is down or a symbol has no prices; nothing
+    is written then.
     """
+    if start > end:
+        raise InputError(
+            "fetch.reversed",
+            f"The window ends on {end}, before it begins on {start}.",
+            where="--from, --to",
+            remedy="Put the earlier day into --from.",
+        )
     try:
         import yfinance
     except ImportError as error:
@@ -46,6 +64,7 @@ def fetch_market(symbols: Sequence[str], start: date, end: date, out: Path) -> i
     fetched = Fetched()
     for symbol in sorted({symbol.upper() for symbol in symbols}):
         _one_symbol(yfinance, symbol, start, end, fetched)
+        progress(1)
     connection = connect()
     for name, rows in fetched.rows.items():
         fill_table(connection, "fetched_", name, rows)
@@ -60,13 +79,16 @@ def _one_symbol(yfinance: Any, symbol: str, start: date, end: date, fetched: Fet
         history = ticker.history(
             start=str(start), end=str(end + timedelta(days=1)), auto_adjust=False, actions=True
         )
+        splits = list(ticker.splits.items())
         facts = dict(ticker.info)
-    except OSError as error:  # requests' connection errors are OSErrors
-        raise _unreachable(symbol) from error
+    except (OSError, yfinance.exceptions.YFException) as error:  # connection errors are OSErrors
+        raise _nothing_came(symbol, str(error)) from error
+    history = history[history["Close"] > 0]  # days that the service knows nothing about are NaN
     if not len(history):
-        raise _unreachable(symbol)
+        raise _nothing_came(symbol, "")
     days = [moment.date() for moment in history.index]
-    factor = _later_splits(list(history["Stock Splits"]))
+    later = math.prod(float(ratio) for moment, ratio in splits if moment.date() > end)
+    factor = _later_splits(list(history["Stock Splits"]), later)
     rows = fetched.rows
     closes = zip(days, history["Close"], history["Volume"], factor, strict=True)
     # The service divides old closes by later splits; the layout wants them as they were printed.
@@ -96,19 +118,35 @@ def _describe(
         rows["shares_outstanding"].append((symbol, days[0], int(facts["sharesOutstanding"])))
 
 
-def _later_splits(splits: list[float]) -> list[float]:
-    """Product of the splits after each session."""
-    product, result = 1.0, []
+def _later_splits(splits: list[float], after: float) -> list[float]:
+    """Product of the splits after each session; `after` is that of those after the window."""
+    product, result = after, []
     for split in reversed(splits):
         result.append(product)
         product *= float(split) or 1.0
     return result[::-1]
 
 
-def _unreachable(symbol: str) -> InputError:
+def _nothing_came(symbol: str, words: str) -> InputError:
+    if not getproxies() and not _answers():
+        return InputError(
+            "fetch.no_network",
+            f"There is no network: {SERVICE[0]} cannot be reached.",
+            where=symbol,
+            remedy="Connect and try again, or run sma market generate for a fictional market.",
+        )
     return InputError(
         "fetch.no_prices",
-        f"No prices came for {symbol}: there is no network, or the service does not know it.",
+        f"No prices came for {symbol}. {words}".rstrip(),
         where=symbol,
-        remedy=NO_NETWORK,
+        remedy="Check the ticker and the days; the service may also ask you to wait.",
     )
+
+
+def _answers() -> bool:
+    """Whether the service can be reached at all; asked only after a failure."""
+    try:
+        socket.create_connection(SERVICE, timeout=PATIENCE).close()
+    except OSError:
+        return False
+    return True

@@ -1,8 +1,8 @@
 """The risk model: how securities move together, from returns up to one day and never after.
 
 Returns are explained in four steps: a market factor, one factor per sector, size, and principal
-components of what is left. Loadings come from weighted regressions with shrinkage; variances
-decay faster than correlations, and those of factors follow the volatility of the last weeks.
+components of what is left. Loadings come from weighted regressions with shrinkage. Only the
+market's variance follows the volatility of the last weeks; all others change slowly.
 
     covariance = loadings @ factor_cov @ loadings.T + diag(specific_var)      (annual)
 """
@@ -29,10 +29,11 @@ class RiskSettings:
     components: int = 6
     loading_half_life: float = 250.0
     correlation_half_life: float = 150.0
-    variance_half_life: float = 42.0  # of the factors
+    market_half_life: float = 30.0  # of the market factor's variance
+    factor_half_life: float = 126.0  # of the other factors' variances
     specific_half_life: float = 126.0
     regime_half_life: float = 21.0
-    regime_weight: float = 0.5  # exponent of the factors' volatility multiplier
+    regime_weight: float = 0.5  # exponent of the market factor's volatility multiplier
     beta_shrinkage: float = 0.10
     correlation_shrinkage: float = 0.10
     specific_shrinkage: float = 0.15
@@ -245,20 +246,24 @@ def _factor_covariance(moves: Floats, s: RiskSettings) -> Floats:
     slow = _decay(len(moves), s.correlation_half_life)
     cross = (moves * slow[:, None]).T @ moves
     deviation = np.sqrt(np.maximum(np.diag(cross), 1e-16))
-    correlation = cross / np.outer(deviation, deviation)
+    correlation = (cross + cross.T) / 2 / np.outer(deviation, deviation)
     correlation *= 1 - s.correlation_shrinkage
     np.fill_diagonal(correlation, 1.0)
-    variance = _decay(len(moves), s.variance_half_life) @ moves**2
-    variance = np.maximum(variance, 1e-12) * _regime(moves**2, variance, s)
+    variance = _decay(len(moves), s.factor_half_life) @ moves**2
+    variance[0] = _decay(len(moves), s.market_half_life) @ moves[:, 0] ** 2
+    variance = np.maximum(variance, 1e-12)
+    variance[0] *= _regime(moves[:, 0] ** 2, float(variance[0]), s)
     volatility = np.sqrt(variance)
     return np.asarray(correlation * np.outer(volatility, volatility))
 
 
-def _regime(squares: Floats, variance: Floats, s: RiskSettings) -> float:
-    """Multiplier of all variances: how the last weeks compare with the model's variances."""
+def _regime(squares: Floats, variance: float, s: RiskSettings) -> float:
+    """Multiplier of the market's variance: how its last weeks compare with the model's variance.
+
+    Only the market's: the volatility of sectors, size and single names reverts too fast for it.
+    """
     recent = _decay(len(squares), s.regime_half_life)
-    ratio = squares / np.maximum(variance, 1e-16)
-    level = float(recent @ np.nanmean(np.minimum(ratio, 25.0), axis=1))
+    level = float(recent @ np.minimum(squares / variance, 25.0))
     return float(np.clip(level, 0.3, 4.0) ** s.regime_weight)
 
 

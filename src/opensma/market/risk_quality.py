@@ -5,7 +5,7 @@ are divided by the predicted daily volatility. Over all days the standard deviat
 ratios, the bias statistic, should be 1: above, risk was underestimated.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,9 +35,10 @@ class BiasRow:
     mean_error: float
     qlike: float
 
-    def as_dict(self) -> dict[str, object]:
-        """Plain JSON form."""
-        return {name: getattr(self, name) for name in self.__slots__}
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """The figures of the table: bias, its 5th and 95th percentile, mean error, QLIKE."""
+        return self.mean_bias, self.low_bias, self.high_bias, self.mean_error, self.qlike
 
 
 def bias_statistics(
@@ -47,12 +48,13 @@ def bias_statistics(
     step: int = 21,
     seed: int = 1,
     settings: RiskSettings | None = None,
+    progress: Callable[[int], None] = lambda _dates: None,
 ) -> tuple[BiasRow, ...]:
     """Bias of random, benchmark-relative and optimised portfolios, risk model against sample.
 
     MarketError when the market has fewer than 252 + `step` sessions.
     """
-    if len(market.days) <= WARM_UP + step:
+    if not dates(market, step):
         raise MarketError(
             "risk.short_history",
             f"The quality test needs {WARM_UP + step + 1} sessions; there are {len(market.days)}.",
@@ -61,13 +63,19 @@ def bias_statistics(
         )
     ratios: dict[tuple[str, str], list[Floats]] = {}
     squares: dict[tuple[str, str], list[Floats]] = {}
-    for row in range(WARM_UP, len(market.days) - 1, step):
+    for row in dates(market, step):
         for key, ratio, qlike in _one_date(market, row, step, portfolios, seed, settings):
             ratios.setdefault(key, []).append(ratio)
             squares.setdefault(key, []).append(qlike)
+        progress(1)
     return tuple(
         _summary(key, np.concatenate(ratios[key]), np.concatenate(squares[key])) for key in ratios
     )
+
+
+def dates(market: Market, step: int) -> range:
+    """Rows of the sessions on which the quality test estimates; each is followed by returns."""
+    return range(WARM_UP, max(WARM_UP, len(market.days) - step), step)
 
 
 def _one_date(
