@@ -96,6 +96,11 @@ def rows(plan: Plan, lot_of: np.ndarray | None = None) -> list[tuple[int, int, f
     return sorted((int(s), int(lot), float(shares)) for s, lot, shares in found)
 
 
+def figures(plan: Plan) -> tuple[str, str, str]:
+    """Every digit; as text, since an account that is not solved has no bound (NaN)."""
+    return repr(plan.objective), repr(plan.bound), plan.message
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_the_order_of_lots_does_not_matter(seed: int) -> None:
     universe, taxpayers = generate_problems(seed, recipe(40))
@@ -107,7 +112,8 @@ def test_the_order_of_lots_does_not_matter(seed: int) -> None:
         second = solve_taxpayer(prepared, other, AS_OF_DAY)
         for one, two, (_, order) in zip(first, second, mixed, strict=True):
             assert rows(one) == rows(two, order)
-            assert two.objective == pytest.approx(one.objective, abs=1e-9)
+            assert two.status is one.status
+            assert two.objective == pytest.approx(one.objective, abs=1e-9, nan_ok=True)
 
 
 def test_the_number_of_workers_does_not_matter() -> None:
@@ -119,7 +125,7 @@ def test_the_number_of_workers_does_not_matter() -> None:
     ]
     for one, two in zip(alone, together, strict=True):
         assert rows(one) == rows(two)
-        assert (one.objective, one.bound) == (two.objective, two.bound)
+        assert figures(one) == figures(two)
 
 
 def test_the_same_question_has_the_same_answer_bit_for_bit() -> None:
@@ -130,7 +136,7 @@ def test_the_same_question_has_the_same_answer_bit_for_bit() -> None:
         again = solve_taxpayer(prepared, taxpayer, AS_OF_DAY)
         for one, two in zip(first, again, strict=True):
             assert rows(one) == rows(two)
-            assert (one.objective, one.bound) == (two.objective, two.bound)
+            assert figures(one) == figures(two)
 
 
 # --- the generator -------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ def bench_command(
     if as_json:
         emit_json(document)
         return
-    table("", ("figure", "value"), [(name.replace("_", " "), v) for name, v in document.items()])
+    table("", ("figure", "value"), [(n.replace("_", " "), _figure(v)) for n, v in document.items()])
 
 
 @group.command("example")
@@ -163,6 +163,12 @@ def _say_when_compiling() -> None:
 
     if not is_warm():
         note("Compiling the decision kernel (once) …")
+
+
+def _figure(value: object) -> object:
+    """Small differences would be drawn as 0.0000."""
+    tiny = isinstance(value, float) and 0.0 < abs(value) < 1e-3
+    return f"{value:.1e}" if tiny else value
 
 
 def _shards(taxpayers: Sequence[Taxpayer]) -> list[list[Taxpayer]]:

@@ -53,6 +53,7 @@ def _quality(
         "solved": statuses.count(Status.SOLVED),
         "infeasible": statuses.count(Status.INFEASIBLE),
         "failed": statuses.count(Status.FAILED),
+        "median_decision_ms": float(np.median([plan.seconds for plan in plans])) * 1e3,
         "median_gap_bps": float(np.median(gaps)) if gaps else None,
         "p95_gap_bps": float(np.quantile(gaps, 0.95)) if gaps else None,
         "violations": broken,
