@@ -6,7 +6,7 @@ it, so that a book of 50 accounts is the beginning of a book of 1,000.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from importlib.resources import files
 
@@ -143,9 +143,9 @@ def household(
         plan = _plan(rng, len(world.days))
         opened = world.days[plan.funded_row].isoformat()
         account = _account(rng, taxpayer, owners, i, first_account_key + i, opened)
-        accounts.append(account)
-        plans.append(plan)
         wishes[account.account_id] = _wishes(rng, account, world)
+        accounts.append(_within_reach(account, wishes[account.account_id]))
+        plans.append(plan)
     profile = _profile(rng, taxpayer, world.days[-1].year)
     return SimulatedHousehold(
         Household(taxpayer, profile, tuple(accounts), wishes), owners, tuple(plans)
@@ -277,6 +277,13 @@ def _registration(rng: np.random.Generator, status: str, position: int) -> str:
     if status == "trust":
         return "trust"
     return str(rng.choice(["ira", "roth_ira", "individual"], p=[0.55, 0.2, 0.25]))
+
+
+def _within_reach(account: AccountRecord, wishes: tuple[Restriction, ...]) -> AccountRecord:
+    """Whoever excludes names follows the index as well as can be, not within a fixed cap."""
+    if account.te_cap_bps is None or not any(wish.kind == "exclude" for wish in wishes):
+        return account
+    return replace(account, te_cap_bps=None, risk_aversion_micros=60 * MICROS)
 
 
 _THEMES = ("fossil_fuel", "tobacco", "firearms", "gambling", "alcohol", "aerospace_defense")
