@@ -109,6 +109,8 @@ def test_there_is_no_book_where_none_was_made(book_url: str) -> None:
     with pytest.raises(BookError) as caught:
         open_book(book_url)
     assert caught.value.code == "book.missing"
+    with pytest.raises(BookError), Book(book_url).read() as connection:
+        find_account(connection, "nobody")
     if book_url.startswith("sqlite"):
         assert not Path(book_url.removeprefix("sqlite:///")).exists()
 

@@ -90,9 +90,17 @@ class Book:
         with self.read() as connection:
             return inspect(connection).has_table("journal")
 
+    def missing(self) -> BookError:
+        """What is said where no book is."""
+        return BookError(
+            "book.missing", "There is no book here.", where=self.label, remedy="sma book init"
+        )
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view; nothing can be written through it."""
+        if self.path is not None and not self.path.exists():
+            raise self.missing()  # the driver would make an empty file
         with self._plain_errors(), self.engine.connect() as connection:
             connection.exec_driver_sql("BEGIN" if self.is_sqlite else _PG_READ)
             yield connection
@@ -251,9 +259,7 @@ def open_book(url: str) -> Book:
     """An existing book of this version's schema; BookError when missing or older."""
     book = Book(url)
     if not book.exists():
-        raise BookError(
-            "book.missing", "There is no book here.", where=book.label, remedy="sma book init"
-        )
+        raise book.missing()
     with book.read() as connection:
         version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     if version != HEAD:

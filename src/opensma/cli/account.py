@@ -12,7 +12,7 @@ from opensma.cli.day import market_option
 from opensma.cli.output import book_option, emit_json, json_option, plain, table
 
 if TYPE_CHECKING:
-    from opensma.book.lotviews import LotRow
+    from opensma.book.lotviews import LotRow, WashWindow
     from opensma.book.plans import StoredPlan
     from opensma.book.tradeviews import TradeView
     from opensma.book.views import AccountView, Decision, Holdings, Measures, ProgramRow
@@ -30,6 +30,8 @@ _LIST = (
     "plan",
     "exceptions",
 )
+
+_SHOWN = 15  # trades in the terminal; `sma account why` has all of them
 
 account_argument = click.argument("account_id", metavar="ID")
 
@@ -152,10 +154,14 @@ def why_command(account_id: str, book: str, as_json: bool) -> None:
     if as_json:
         emit_json({"account_id": account_id, **_decision(decision)})
         return
-    _show_decision(decision)
+    if decision.plan is None:
+        _show_decision(decision)
+        return
     for trade in decision.trades:
         click.echo(f"{trade.trade_id}  {_dollars(trade)}")
         _sentence(why_traded(trade, decision))
+    plan = decision.plan
+    click.echo(f"the whole plan  {_dollars(plan)}")
     if decision.non_trades:
         click.echo("\nNot traded")
         for left in decision.non_trades:
@@ -166,12 +172,12 @@ def _sentence(text: str) -> None:
     click.echo(textwrap.fill(text, 98, initial_indent="  ", subsequent_indent="  "))
 
 
-def _dollars(trade: TradeView) -> str:
+def _dollars(one: TradeView | StoredPlan) -> str:
     from opensma.report.words import signed_money
 
-    parts = {"risk": trade.risk_cents, "tax": trade.tax_cents, "cost": trade.cost_cents}
+    parts = {"risk": one.risk_cents, "tax": one.tax_cents, "cost": one.cost_cents}
     listed = ", ".join(f"{name} {signed_money(cents)}" for name, cents in parts.items())
-    return f"{listed}: {signed_money(trade.total_cents)}"
+    return f"{listed}: {signed_money(sum(parts.values()))}"
 
 
 # --- one account ---------------------------------------------------------------------------------
@@ -206,18 +212,19 @@ def _show_restrictions(view: AccountView) -> None:
 
 
 def _show_windows(holdings: Holdings) -> None:
-    """One row per security and day of sale."""
-    from opensma.report.words import money
+    """One row for each day of sales at a loss."""
+    from opensma.report.words import listed, money
 
-    losses: dict[tuple[str, str, str], int] = {}
+    days: dict[tuple[str, str], list[WashWindow]] = {}
     for window in holdings.windows:
-        place = (window.symbol, str(window.sold), str(window.until))
-        losses[place] = losses.get(place, 0) + window.loss_cents
-    if losses:
-        rows = [
-            (symbol, sold, money(cents), until) for (symbol, sold, until), cents in losses.items()
-        ]
-        columns = ("security", "sold", "loss open", "no purchase through")
+        days.setdefault((str(window.until), str(window.sold)), []).append(window)
+    rows = []
+    for (until, sold), some in days.items():
+        names = list(dict.fromkeys(w.symbol for w in some))
+        loss = money(sum(w.loss_cents for w in some))
+        rows.append((until, sold, loss, len(names), listed(names, 6)))
+    if rows:
+        columns = ("no purchase through", "sold", "loss open", "securities", "which")
         table("Open wash windows", columns, rows)
 
 
@@ -268,19 +275,42 @@ def _rates(short: int, long: int, taxed: bool) -> str:
 
 
 def _show_decision(decision: Decision) -> None:
+    """The plan by reason, and the trades that weigh most; `why` has all of them."""
     for exception in decision.exceptions:
         click.echo(f"{exception.code}: {exception.message} {exception.remedy}")
     plan = decision.plan
     if plan is None or decision.run is None:
         click.echo("No plan: no day has been run for this account.")
         return
-    columns = ("trade", "side", "shares", "security", "lot of", "reason")
+    dollars = ("risk", "tax", "cost", "total")
     table(
         f"Plan of {decision.run.day}: {plan.status}, {plan.review}",
-        (*columns, "risk", "tax", "cost", "total"),
-        [*map(_trade_row, decision.trades), _total_row(plan)],
+        ("reason", "trades", *dollars),
+        [*_by_reason(decision.trades), _total_row(plan, len(decision.trades))],
     )
     _show_plan(decision, plan)
+    heaviest = sorted(decision.trades, key=lambda t: (-abs(t.total_cents), t.trade_id))[:_SHOWN]
+    if heaviest:
+        table(
+            f"The {len(heaviest)} of {len(decision.trades):,} trades that weigh most",
+            ("#", "shares", "security", "lot of", "reason", *dollars),
+            [_trade_row(trade) for trade in heaviest],
+        )
+
+
+def _by_reason(trades: tuple[TradeView, ...]) -> list[tuple[object, ...]]:
+    from opensma.report.reasons import label
+    from opensma.report.words import signed_money
+
+    sums: dict[str, list[int]] = {}
+    for trade in trades:
+        parts = (1, trade.risk_cents, trade.tax_cents, trade.cost_cents, trade.total_cents)
+        total = sums.setdefault(trade.reason, [0] * len(parts))
+        sums[trade.reason] = [a + b for a, b in zip(total, parts, strict=True)]
+    ordered = sorted(sums.items(), key=lambda item: (item[1][-1], item[0]))
+    return [
+        (label(reason), count, *map(signed_money, dollars)) for reason, (count, *dollars) in ordered
+    ]
 
 
 def _trade_row(trade: TradeView) -> tuple[object, ...]:
@@ -290,9 +320,8 @@ def _trade_row(trade: TradeView) -> tuple[object, ...]:
 
     dollars = (trade.risk_cents, trade.tax_cents, trade.cost_cents, trade.total_cents)
     return (
-        trade.trade_id,
-        trade.side,
-        shares(trade.quantity_micros),
+        trade.trade_id.rsplit("-", 1)[1],
+        ("-" if trade.side == "sell" else "+") + shares(trade.quantity_micros),
         trade.symbol,
         "" if trade.lot is None else str(trade.lot.acquired),
         label(trade.reason),
@@ -300,12 +329,12 @@ def _trade_row(trade: TradeView) -> tuple[object, ...]:
     )
 
 
-def _total_row(plan: StoredPlan) -> tuple[object, ...]:
+def _total_row(plan: StoredPlan, trades: int) -> tuple[object, ...]:
     from opensma.report.words import signed_money
 
     change = plan.objective_cents - plan.objective_before_cents
     dollars = (plan.risk_cents, plan.tax_cents, plan.cost_cents, change)
-    return ("the whole plan", "", "", "", "", "", *map(signed_money, dollars))
+    return ("the whole plan", trades, *map(signed_money, dollars))
 
 
 def _show_plan(decision: Decision, plan: StoredPlan) -> None:
@@ -319,7 +348,9 @@ def _show_plan(decision: Decision, plan: StoredPlan) -> None:
     ]
     if gap is not None and bps is not None:
         facts.append(f"certified: at most {money(round(gap * 100))} ({bps:.2f} bp) from the best")
-    click.echo("; ".join(facts) + ".\n")
+    click.echo("; ".join(facts) + ".")
+    if decision.trades:
+        click.echo(f"Every trade with its reason: sma account why {plan.account_id}\n")
 
 
 # --- JSON ----------------------------------------------------------------------------------------
