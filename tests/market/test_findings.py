@@ -20,7 +20,7 @@ def _append(table: str, *row: object) -> Change:
 
 ERRORS: dict[str, Change] = {
     "price.not_positive": lambda t: t.set_close("S1", 3, 0.0),
-    "price.not_a_number": lambda t: t.set_close("S1", 3, float("nan")),
+    "price.not_a_number": lambda t: t.set_close("S1", 3, float("inf")),
     "price.too_large": lambda t: t.set_close("S1", 3, 2e9),
     "volume.negative": lambda t: t.set_close("S1", 3, 101.0, -1),
     "price.not_session": _append("prices", "S1", date(2024, 1, 6), 101.0, 10),
@@ -68,6 +68,18 @@ def test_warning_is_kept_in_the_store(code: str, tiny: Tables, tmp_path: Path) -
     report = import_market(tiny.write(tmp_path / "in"), tmp_path / "store")
     assert [(f.severity, f.code) for f in report.findings] == [("warning", code)]
     assert open_market(tmp_path / "store").findings == report.findings
+
+
+def test_close_that_is_no_number_is_found_as_such(tiny: Tables, tmp_path: Path) -> None:
+    from opensma.market.tables import connect, copy_query
+
+    folder, before = tiny.write(tmp_path / "in"), tmp_path / "before.parquet"
+    (folder / "prices.parquet").rename(before)
+    close = f"CASE WHEN date = DATE '{DAYS[3]}' THEN 'nan'::DOUBLE ELSE close END"
+    query = f"SELECT * REPLACE ({close} AS close) FROM read_parquet('{before}')"
+    copy_query(connect(), query, folder / "prices.parquet")
+    with pytest.raises(MarketError, match="finite number"):
+        import_market(folder, tmp_path / "store")
 
 
 def test_crash_on_heavy_volume_is_no_unrecorded_split(tiny: Tables, tmp_path: Path) -> None:

@@ -135,9 +135,8 @@ def fill_table(
 def _column(values: list[Any], kind: str) -> npt.NDArray[Any]:
     if kind == "date":
         return np.array([None if v is None else str(v) for v in values], dtype="datetime64[us]")
-    if kind == "number":
-        return np.array(values, dtype=object)
-    return np.array(values, dtype=np.int64 if kind == "count" else object)
+    numeric = {"count": np.int64, "number": np.float64}
+    return np.array(values, dtype=object if None in values else numeric.get(kind, object))
 
 
 def create_from(
