@@ -153,3 +153,25 @@ def test_progress_is_told_for_every_account_of_every_long_stage(book: Book, mark
 
     run_day(book, market, market.day(-1), recorded_at="t", batch=2, notice=notice)
     assert {told[name] for name in ("open", "decide", "post", "measure")} == {12}
+
+
+def test_days_follow_each_other_and_a_skipped_one_leaves_no_hole(
+    market: Market, tmp_path: Path
+) -> None:
+    from opensma.book.series import account_series
+    from opensma.simulate.demo import build_book
+
+    url = str(tmp_path / "book.db")
+    build_book(url, market, market.day(-5), accounts=6, seed=7, workers=1)
+    book = open_book(url)
+    for row in (-5, -4, -2):  # nobody ran the session between
+        report = run_day(book, market, market.day(row), recorded_at="t")
+        assert report.run.status == "done"
+        assert verify(book) == []
+    with book.read() as connection:
+        series = account_series(connection, list(range(1, 7)))
+        assert len(runs.day_exceptions(connection, report.run.run_id)) < 6
+    for values in series.values():
+        first = int(np.searchsorted(market.days, values.days[0]))
+        assert np.array_equal(values.days, market.days[first:-1])
+        assert (values.value_cents > 0).all()
