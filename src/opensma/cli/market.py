@@ -70,11 +70,11 @@ def import_command(source: Path, store: Path, as_json: bool) -> None:
     if as_json:
         emit_json({"store": store, **report.as_dict()})
         return
-    title = (
+    table("", ("table", "rows added"), report.added.items())
+    note(
         f"{store}: {report.securities:,} securities, {report.days:,} sessions from "
-        f"{report.first_day} to {report.last_day}"
+        f"{report.first_day} to {report.last_day}."
     )
-    table(title, ("table", "rows added"), report.added.items())
     _show_findings(report.findings)
 
 
