@@ -28,8 +28,10 @@ from opensma.trade.problem import DayView, day_view, limits
 from opensma.units import CENTS, MICROS, Ints, notional_cents_array
 
 _FEE_SCALE = 10_000 * MICROS
-_HARVEST_BELOW = 0.93  # of basis
-_HARVEST_LOTS = 12
+_HARVEST_BELOW = 0.95  # of basis
+_HARVEST_LOTS = 12  # shortly before the day: a little is left to decide
+_SEASON_LOTS = 120
+_LARGE = 0.02  # of the benchmark
 
 _Diary = dict[int, list[tuple[str, int]]]  # day -> (event, cents)
 
@@ -179,7 +181,8 @@ def _live_day(life: _Life, day: int) -> None:
         elif event.startswith("legacy"):
             _buy_legacy(life, day, int(event.split()[1]), cents, f"{event.replace(' ', '/')}/{iso}")
         elif event.endswith("harvest"):
-            _harvest(life, day, f"harvest/{iso}")
+            most = _HARVEST_LOTS if event.startswith("recent") else _SEASON_LOTS
+            _harvest(life, day, most, f"harvest/{iso}")
     # A recent harvest leaves its cash to the day's decision.
     if any(event in ("deposit", "invest", "harvest") for event, _ in events):
         _invest(life, day, f"invest/{iso}")
@@ -288,7 +291,7 @@ def _fees(notional_cents: Ints, micro_bps: Ints) -> Ints:
     return fees
 
 
-def _harvest(life: _Life, day: int, source: str) -> None:
+def _harvest(life: _Life, day: int, most: int, source: str) -> None:
     """Sell the lots that lie furthest below their basis."""
     if not life.account.taxed:
         return
@@ -296,10 +299,12 @@ def _harvest(life: _Life, day: int, source: str) -> None:
     lots = life.ledger.states[key].lots
     lots = lots.take(lots.acquired_day < day - 31)
     rows = view.row_of_key[lots.security]
-    lots, rows = lots.take(rows >= 0), rows[rows >= 0]
+    # The index's largest names stay: barred for a month, they would cost more than they save.
+    fit = (rows >= 0) & (view.target[rows] < _LARGE)
+    lots, rows = lots.take(fit), rows[fit]
     value = notional_cents_array(lots.quantity_micros, view.price_micros[rows])
     ratio = value / np.maximum(lots.basis_cents, 1)
-    chosen = np.argsort(ratio, kind="stable")[:_HARVEST_LOTS]
+    chosen = np.argsort(ratio, kind="stable")[:most]
     chosen = np.sort(chosen[ratio[chosen] < _HARVEST_BELOW])
     if not len(chosen):
         return

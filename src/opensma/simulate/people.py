@@ -222,12 +222,13 @@ def _thousands(cents: float) -> int:
 
 
 def _harvests(rng: np.random.Generator, funded: int, sessions: int) -> tuple[int, ...]:
-    """Harvests of earlier seasons, and for three in ten one whose wash window is still open."""
-    rows = {int(row) for row in rng.integers(funded + 40, sessions + 40, int(rng.integers(0, 4)))}
-    recent = (
-        {sessions - 1 - int(rng.integers(RECENT // 5, RECENT))} if rng.random() < 0.3 else set()
-    )
-    return tuple(sorted({row for row in rows if row < sessions - 45} | recent))
+    """A harvest in most quarters, and for three in ten one whose wash window is still open."""
+    first = funded + 40 + int(rng.integers(0, 63))
+    seasons = {row for row in range(first, sessions - RECENT, 63) if rng.random() < 0.8}
+    if sessions - RECENT > funded + 40 and rng.random() < 0.6:
+        seasons.add(sessions - RECENT - int(rng.integers(0, 20)))
+    recent = sessions - 1 - int(rng.integers(RECENT // 5, RECENT))
+    return tuple(sorted(seasons | ({recent} if rng.random() < 0.3 else set())))
 
 
 def _account(
