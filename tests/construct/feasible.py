@@ -66,7 +66,8 @@ def find_plan(
     value = account.cash + float(lots.quantity @ universe.price[lots.security])
     bought = model.columns(n, 0.0, account.whole_shares)
     for i, column in enumerate(bought):
-        model.high[column] = value / float(universe.price[i])
+        # A whole bound: HiGHS calls some models infeasible whose integer columns end between two.
+        model.high[column] = float(np.floor(value / float(universe.price[i])))
     _sides(model, universe, taxpayer, account, sold, bought)
     _bands(model, universe, account, sold, bought, value)
     _gains(model, universe, account, sold, as_of)
