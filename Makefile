@@ -15,10 +15,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: $(VENV)/.warm  ## install, build a book of 1,000 accounts, run a day, open the portal; ARGS="--accounts 50"
+demo: $(VENV)/.installed $(VENV)/.warm  ## install, build a book of 1,000 accounts, run a day, open the portal; ARGS="--accounts 50"
 	$(BIN)/sma demo $(ARGS)
 
-test: lint  ## install what testing needs; style, types, walls, docs, every test on both databases
+test: lint $(VENV)/.warm  ## install what testing needs; style, types, walls, docs, every test on both databases
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 lint: $(VENV)/.developer  ## style, types, walls between rooms, generated docs
@@ -64,6 +64,6 @@ $(VENV)/.developer: pyproject.toml $(VENV)/.created
 	@touch $@
 
 # Machine code of the decision kernel is made once here, so that no user waits for it in a command.
-$(VENV)/.warm: $(wildcard src/opensma/construct/*.py) | $(VENV)/.installed
+$(VENV)/.warm: $(wildcard src/opensma/construct/*.py) | $(VENV)/.created
 	@$(BIN)/python tools/warm_up.py
 	@touch $@

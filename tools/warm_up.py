@@ -2,18 +2,16 @@
 
 import sys
 import time
-from importlib import import_module
+
+from opensma.construct.warm import compile_kernel, forget
 
 
 def main() -> None:
-    """Call `opensma.construct.warm_up()` where the room offers it, and say what is happening."""
-    room = import_module("opensma.construct")
-    warm_up = getattr(room, "warm_up", None)
-    if not callable(warm_up):
-        return
+    """Drop machine code of older sources, compile anew, and say what is happening."""
     sys.stderr.write("Compiling the decision kernel (once, about half a minute) ...\n")
     started = time.monotonic()
-    warm_up()
+    forget()
+    compile_kernel()
     sys.stderr.write(f"Compiled in {time.monotonic() - started:.0f} s.\n")
 
 

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opensma.cli.output import emit_json, json_option, note, progress, table, workers_option
+from opensma.cli.output import (
+    emit_json,
+    json_option,
+    note,
+    note_compilation,
+    progress,
+    table,
+    workers_option,
+)
 
 if TYPE_CHECKING:
     from opensma.cli.construct_files.build import Problem
@@ -130,10 +138,10 @@ def example_command(out: Path, accounts: int, names: int, lots: int, seed: int) 
 @group.command("warm-up")
 def warm_up_command() -> None:
     """Compile the decision kernel now, so that the first command does not have to."""
-    from opensma.construct import warm_up
+    from opensma.construct.warm import compile_kernel
 
-    _say_when_compiling()
-    warm_up()
+    note_compilation()
+    compile_kernel()
 
 
 # --- solving -----------------------------------------------------------------------------------
@@ -147,7 +155,7 @@ def solve_all(
     from opensma.construct.solve import Prepared
     from opensma.workers import default_workers, map_shards
 
-    _say_when_compiling()
+    note_compilation()
     shards = _shards(taxpayers)
     shared = (Prepared(universe), as_of_day)
     plans: list[Plan] = []
@@ -156,13 +164,6 @@ def solve_all(
             plans += found
             advance(len(found))
     return plans
-
-
-def _say_when_compiling() -> None:
-    from opensma.construct.warm import is_warm
-
-    if not is_warm():
-        note("Compiling the decision kernel (once) …")
 
 
 def _figure(value: object) -> object:

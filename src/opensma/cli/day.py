@@ -16,6 +16,7 @@ from opensma.cli.output import (
     emit_json,
     json_option,
     note,
+    note_compilation,
     progress,
     table,
     workers_option,
@@ -83,6 +84,7 @@ def run_command(
         )
     opened = open_book(book)
     market = market_of(opened, market_path)
+    note_compilation()
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     with stage_bars() as notice:
         report = run_day(

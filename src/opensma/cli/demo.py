@@ -17,6 +17,7 @@ from opensma.cli.output import (
     emit_json,
     json_option,
     note,
+    note_compilation,
     progress,
     table,
     workers_option,
@@ -140,6 +141,7 @@ def _run(accounts: int, market_path: Path | None, url: str, seed: int, workers: 
     if built.reused:
         note(f"Using the demo book that is there: {opened.label}")
     link_market(opened, path)
+    note_compilation()
     note(f"Running the trading day {day} ...")
     with _timed(seconds, "day"), _stage_bars() as notice:
         report = run_day(

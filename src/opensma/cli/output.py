@@ -80,6 +80,14 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
+def note_compilation() -> None:
+    """Say that the kernel will be compiled first, where no machine code of it is there yet."""
+    from opensma.construct.warm import is_warm
+
+    if not is_warm():
+        note("Compiling the decision kernel first (once, about half a minute) ...")
+
+
 def error_text(error: OpensmaError) -> str:
     """An error in readable lines: code and place, what happened, what to do."""
     where = f" at {error.where}" if error.where else ""

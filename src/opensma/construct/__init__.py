@@ -4,10 +4,3 @@ Lives here: the optimisation of design section 3 and the independent check of ev
 May enter: arrays (lots, prices, targets, loadings, restrictions). Floats are allowed here.
 Must never know: files, the database, names of people, the clock. Arrays in, arrays out.
 """
-
-
-def warm_up() -> None:
-    """Compile the kernel, or find it compiled: solves one small account of every kind."""
-    from opensma.construct.warm import compile_kernel
-
-    compile_kernel()
