@@ -51,7 +51,10 @@ def _doubt(
     plan: StoredPlan, trades: list[PlanTrade], limits: ReviewLimits
 ) -> tuple[str, str, str] | None:
     """(code, message, remedy) of the first rule that a plan breaks, None when it may leave."""
-    remedy = "Look at the plan in the portal and release or drop it."
+    remedy = (
+        f"Nothing is traded today: sma account why {plan.account_id} shows the plan. The next day "
+        "decides again; change the account's wishes or limits if it should end otherwise."
+    )
     if plan.turnover > limits.max_turnover and plan.te_before < limits.max_te_after:
         return (
             "review.turnover",
