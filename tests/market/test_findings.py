@@ -1,5 +1,6 @@
 """Each finding, by the smallest change of a clean market that causes it."""
 
+import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -128,3 +129,15 @@ def test_gap_carries_the_last_price_and_counts_its_age(tiny: Tables, tmp_path: P
     close, age = market.last_price(5)
     assert (close[0], age[0]) == (market.close_micros[3, 0], 2)
     assert np.all(market.close_micros[4:6, 0] == 0)
+
+
+def test_every_finding_is_written_down() -> None:
+    """docs/market.md names each code that the source can give."""
+    root = Path(__file__).resolve().parents[2]
+    source = "\n".join(p.read_text() for p in (root / "src/opensma/market").glob("*.py"))
+    kinds = "file|column|value|rows|security|price|volume|shares|action|split|range|member"
+    codes = set(re.findall(rf'"((?:{kinds})\.[a-z_]+)"', source))
+    written = set(re.findall(r"`([a-z]+\.[a-z_]+)`", (root / "docs/market.md").read_text()))
+    assert len(codes) > 25
+    assert codes <= written, codes - written
+    assert set(ERRORS) | set(WARNINGS) <= written
