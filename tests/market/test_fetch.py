@@ -63,7 +63,8 @@ def service(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     module = ModuleType("yfinance")
     module.Ticker = Ticker  # type: ignore[attr-defined]
-    module.exceptions = SimpleNamespace(YFException=type("YFException", (Exception,), {}))  # type: ignore[attr-defined]
+    kinds = SimpleNamespace(YFException=type("YFException", (Exception,), {}))
+    module.exceptions = kinds  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "yfinance", module)
     monkeypatch.setattr(fetch_module, "getproxies", dict)
     answers["module"] = module
