@@ -77,14 +77,39 @@ def test_no_legal_plan_can_be_found_where_the_solver_found_none(solved: Solved) 
     assert missed == []
 
 
+def test_a_new_account_of_cash_alone_is_invested() -> None:
+    universe, taxpayers = generate_problems(1, recipe(30, wishes=0.0, capped=0.0, losses=0.0))
+    account = taxpayers[0].accounts[0]
+    nothing = LotColumns(*(column[:0] for column in columns_of(account.lots)))
+    alone = replace(taxpayers[0], accounts=(replace(account, lots=nothing, cash=1e6),))
+    plan = solve_taxpayer(Prepared(universe), alone, AS_OF_DAY)[0]
+    assert plan.status is Status.SOLVED, plan.message
+    assert check_plans(universe, alone, [plan], AS_OF_DAY) == []
+    assert plan.cash_after < 0.05e6
+
+
+@pytest.mark.parametrize("cash", [0.0, -10.0])
+def test_an_account_without_value_is_left_alone_and_says_so(cash: float) -> None:
+    universe, taxpayers = generate_problems(1, recipe(30))
+    account = taxpayers[0].accounts[0]
+    nothing = LotColumns(*(column[:0] for column in columns_of(account.lots)))
+    alone = replace(taxpayers[0], accounts=(replace(account, lots=nothing, cash=cash),))
+    plan = solve_taxpayer(Prepared(universe), alone, AS_OF_DAY)[0]
+    assert len(plan.trades.shares) == 0
+    assert plan.status is Status.SOLVED or plan.message
+
+
 # --- the same answer however it is asked ---------------------------------------------------------
+
+
+def columns_of(lots: LotColumns) -> tuple[np.ndarray, ...]:
+    return (lots.security, lots.quantity, lots.basis, lots.acquired_day, lots.long_term)
 
 
 def shuffled(account: Account, rng: np.random.Generator) -> tuple[Account, np.ndarray]:
     order = rng.permutation(len(account.lots.quantity))
-    lots = account.lots
-    columns = (lots.security, lots.quantity, lots.basis, lots.acquired_day, lots.long_term)
-    return replace(account, lots=LotColumns(*(column[order] for column in columns))), order
+    lots = LotColumns(*(column[order] for column in columns_of(account.lots)))
+    return replace(account, lots=lots), order
 
 
 def rows(plan: Plan, lot_of: np.ndarray | None = None) -> list[tuple[int, int, float]]:
