@@ -300,6 +300,7 @@ def _best_moves(
                 continue
             change = _change(data, state, i, out[c], slope)
             gain = goal.aversion * 0.5 * change.variance + change.tax + goal.cash * change.use
+            gain += _PENALTY * change.outside
             side = 0 if change.use > 0.0 else half
             if _legal(data, state, i, out[c], change.loss):
                 _insert(score, security, trade, side, half, gain, i, out[c])

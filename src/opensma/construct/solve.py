@@ -60,7 +60,29 @@ def solve_taxpayer(prepared: Prepared, taxpayer: Taxpayer, as_of: int) -> list[P
         for p in _contesting(answers):
             choice = _beside(prepared, answers, p, choices[p])
             answers[p] = _answer(prepared, taxpayer, p, as_of, choice, answers[p])
-    return _judged(prepared, taxpayer, answers, as_of)
+    plans = _judged(prepared, taxpayer, answers, as_of)
+    stuck = [p for p, plan in enumerate(plans) if plan.status is not Status.SOLVED]
+    if not stuck or len(answers) == 1:
+        return plans
+    again = _judged(prepared, taxpayer, _in_turn(prepared, taxpayer, as_of, answers, stuck), as_of)
+    return again if _unsolved(again) < _unsolved(plans) else plans
+
+
+def _unsolved(plans: list[Plan]) -> int:
+    return sum(plan.status is not Status.SOLVED for plan in plans)
+
+
+def _in_turn(
+    prepared: Prepared, taxpayer: Taxpayer, as_of: int, answers: list[Answer], first: list[int]
+) -> list[Answer]:
+    """Solve again one after another, those that found no room first; the rest give way."""
+    order = [*first, *(p for p in range(len(answers)) if p not in first)]
+    barred = Choice(blocked(prepared, taxpayer), np.zeros(len(prepared.group), dtype=bool))
+    solved: dict[int, Answer] = {}
+    for p in order:
+        choice = _beside(prepared, list(solved.values()), None, barred) if solved else barred
+        solved[p] = _answer(prepared, taxpayer, p, as_of, choice, answers[p])
+    return [solved[p] for p in range(len(answers))]
 
 
 def _answer(
@@ -167,7 +189,9 @@ def _contesting(answers: list[Answer]) -> list[int]:
     return found
 
 
-def _beside(prepared: Prepared, answers: list[Answer], position: int, choice: Choice) -> Choice:
+def _beside(
+    prepared: Prepared, answers: list[Answer], position: int | None, choice: Choice
+) -> Choice:
     """Bars for one account so that it fits what all others do now; they stay as they are."""
     others = [a.state for q, a in enumerate(answers) if q != position]
     sold = np.any([s.losses > 0 for s in others], axis=0)[prepared.group]
