@@ -77,9 +77,10 @@ class Desk:
 
 
 def account_value(universe: Universe, account: Account) -> float:
-    """V: cash plus lots at today's prices."""
+    """V: cash plus lots at today's prices; 1 for an empty account, whose weights are all 0."""
     lots = account.lots
-    return account.cash + float((lots.quantity * universe.price[lots.security]).sum())
+    value = account.cash + float((lots.quantity * universe.price[lots.security]).sum())
+    return value if value > 0.0 else 1.0
 
 
 def bounds(

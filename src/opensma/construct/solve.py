@@ -132,6 +132,8 @@ def _no_worse(found: Relaxed, state: State, broken: float) -> tuple[State, float
     table = found.desk
     idle = np.zeros(len(state.units), dtype=np.int64)
     nothing, still = _nothing_done(table, idle)
+    if not len(table.account.lots.quantity) and table.account.cash <= 0.0:
+        return nothing, 0.0  # nothing to decide about
     if still > 0.0:
         return state, broken
     aversion = table.account.risk_aversion or 0.0
