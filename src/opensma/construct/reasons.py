@@ -34,14 +34,14 @@ def of_trades(
     def mark(where: Mask, reason: Reason) -> None:
         code[where] = _CODES.index(reason)
 
-    cash = account.cash / figures.value
+    cash = account.cash / table.value
     harvested = -float(figures.trade_tax[figures.trade_tax < 0.0].sum())
-    spare = (cash - account.cash_high) * figures.value
+    spare = (cash - account.cash_high) * table.value
     bought = float(figures.trade_notional[~sells].sum())
     mark(~sells & (harvested > 0.0), Reason.HARVEST_REPLACEMENT)
     mark(~sells & (spare > 0.5 * bought), Reason.CASH_INVEST)
     mark(sells & (cash < account.cash_low), Reason.CASH_NEED)
-    small = figures.weight_before[security] * figures.value < account.min_trade
+    small = figures.weight_before[security] * table.value < account.min_trade
     mark(sells & small & (figures.weight_after[security] <= 1e-12), Reason.MIN_TRADE_CLEANUP)
     mark(_sector_bound(prepared, table, figures, security), Reason.SECTOR_CAP)
     mark(sells & (figures.trade_tax < 0.0), Reason.HARVEST_LOSS)
@@ -66,7 +66,7 @@ def _sector_bound(prepared: Prepared, table: Desk, figures: Figures, rows: np.nd
 def binding(prepared: Prepared, table: Desk, figures: Figures) -> tuple[str, ...]:
     """Names of the limits that the plan ends at."""
     account, universe = table.account, prepared.universe
-    limits, cash = account.limits, figures.cash_after / figures.value
+    limits, cash = account.limits, figures.cash_after / table.value
     names = []
     if cash <= account.cash_low + _CASH_EDGE:
         names.append("cash_low")
