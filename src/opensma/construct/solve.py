@@ -224,7 +224,8 @@ def moves(answer: Answer) -> check.BareMoves:
     security, lot, parts = security[:count], lot[:count], parts[:count]
     sold, every = lot >= 0, parts < 0
     shares: Floats = np.where(sold, -1.0, 1.0) * parts.astype(np.float64) * table.unit
-    own = np.where(sold, table.lot[lot], -1)
+    own = np.full(count, -1, dtype=np.int64)
+    own[sold] = table.lot[lot[sold]]
     shares[every] = -table.account.lots.quantity[own[every]]
     return check.BareMoves(security, own, shares)
 
