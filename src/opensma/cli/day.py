@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +15,7 @@ from opensma.cli.output import (
     json_option,
     note,
     note_compilation,
-    progress,
+    stage_bars,
     table,
     workers_option,
 )
@@ -26,14 +24,6 @@ from opensma.errors import BookError, InputError
 if TYPE_CHECKING:
     from opensma.book.runs import ExceptionRecord, Run
 
-STAGES = {
-    "open": "Booking corporate actions",
-    "decide": "Deciding",
-    "review": "Reviewing",
-    "trade": "Trading",
-    "post": "Posting",
-    "measure": "Measuring",
-}
 _SHOWN = 25  # exceptions in the terminal; --json has them all
 
 market_option = click.option(
@@ -162,15 +152,3 @@ def _words(outcome: dict[str, object]) -> str:
         elif name != "seconds":
             parts.append(f"{int(str(value)):,} {name}")
     return ", ".join(parts)
-
-
-@contextmanager
-def stage_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
-    """What `run_day` takes as `notice`: a bar for each stage, closed when the next one begins."""
-    with ExitStack() as stack:
-
-        def notice(stage: str, accounts: int) -> Callable[[int], None]:
-            stack.pop_all().close()
-            return stack.enter_context(progress(accounts, STAGES.get(stage, stage)))
-
-        yield notice

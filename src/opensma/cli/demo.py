@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from opensma.cli.output import (
     note,
     note_compilation,
     progress,
+    stage_bars,
     table,
     workers_option,
 )
@@ -33,14 +34,6 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 EXCEPTIONS_SHOWN = 12
-STAGES = {
-    "open": "Booking corporate actions",
-    "decide": "Deciding",
-    "review": "Reviewing",
-    "trade": "Trading",
-    "post": "Posting",
-    "measure": "Measuring",
-}
 
 
 @dataclass
@@ -143,7 +136,7 @@ def _run(accounts: int, market_path: Path | None, url: str, seed: int, workers: 
     link_market(opened, path)
     note_compilation()
     note(f"Running the trading day {day} ...")
-    with _timed(seconds, "day"), _stage_bars() as notice:
+    with _timed(seconds, "day"), stage_bars() as notice:
         report = run_day(
             opened, market, day, recorded_at=session_close(day), workers=workers, notice=notice
         )
@@ -189,18 +182,6 @@ def _bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
     note(f"{label} ...")
     with progress(total, label) as advance:
         yield advance
-
-
-@contextmanager
-def _stage_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
-    """A bar for each stage; the next stage closes the one before."""
-    with ExitStack() as stack:
-
-        def notice(stage: str, accounts: int) -> Callable[[int], None]:
-            stack.pop_all().close()
-            return stack.enter_context(progress(accounts, STAGES.get(stage, stage)))
-
-        yield notice
 
 
 def _port_is_free(port: int) -> None:

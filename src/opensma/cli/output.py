@@ -11,7 +11,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from decimal import Decimal
 from enum import Enum
@@ -27,6 +27,15 @@ from opensma.errors import InputError, OpensmaError
 DEFAULT_BOOK = "sqlite:///sma.db"
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_STAGES = {
+    "open": "Booking corporate actions",
+    "decide": "Deciding",
+    "review": "Reviewing",
+    "trade": "Trading",
+    "post": "Posting",
+    "measure": "Measuring",
+}
 
 _NUMBER = re.compile(r"[-+]?\$?[\d,]*\.?\d+(%| ?bp)?|-|n/a|")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # names come from files: no escape codes
@@ -113,6 +122,18 @@ def progress(total: int, label: str) -> Iterator[Callable[[int], None]]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda steps: bar.advance(task, steps)
+
+
+@contextmanager
+def stage_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """What `run_day` takes as `notice`: a bar for each stage, closed when the next one begins."""
+    with ExitStack() as stack:
+
+        def notice(stage: str, accounts: int) -> Callable[[int], None]:
+            stack.pop_all().close()
+            return stack.enter_context(progress(accounts, _STAGES.get(stage, stage)))
+
+        yield notice
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
