@@ -20,7 +20,7 @@ def is_warm() -> bool:
     """Whether compiled code of this source is there; a guess from dates, for messages only."""
     room = Path(__file__).parent
     compiled = [p.stat().st_mtime for p in (room / "__pycache__").glob("decide.choose*.nbi")]
-    kernel = [p.stat().st_mtime for p in room.glob("*.py") if "@njit" in p.read_text("utf-8")]
+    kernel = [p.stat().st_mtime for p in room.glob("*.py") if "\n@njit" in p.read_text("utf-8")]
     return bool(compiled) and max(compiled) >= max(kernel)
 
 
