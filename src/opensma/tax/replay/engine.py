@@ -1,0 +1,114 @@
+"""The loop: events in order, each by its own function, errors as the last word (D6, D7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opensma.errors import InputError, LotError
+from opensma.tax.replay import acquiring, corporate, dividends, selling, shorts
+from opensma.tax.replay.events import Event, in_order
+from opensma.tax.replay.policy import Policy
+from opensma.tax.replay.report import answer, open_rows
+from opensma.tax.replay.state import State, state_of
+
+HANDLERS: dict[str, Callable[[State, Event], None]] = {
+    "buy": acquiring.buy,
+    "gift": acquiring.gift,
+    "inherit": acquiring.inherit,
+    "transfer": acquiring.transfer,
+    "cash_in_lieu": selling.cash_in_lieu,
+    "cash_merger": selling.cash_merger,
+    "split": corporate.split,
+    "symbol_change": corporate.symbol_change,
+    "spinoff": corporate.spinoff,
+    "stock_merger": corporate.stock_merger,
+    "exchange": corporate.exchange,
+    "return_of_capital": corporate.return_of_capital,
+    "dividend": dividends.dividend,
+    "short_sell": shorts.short_sell,
+    "cover": shorts.cover,
+    "deliver": shorts.deliver,
+}
+
+# What an error means to whoever compares histories; the finer code is kept as its reason.
+ANSWERS = {
+    "lots.oversold": "INSUFFICIENT_LOTS",
+    "lots.unknown": "NO_MATCHING_LOT",
+    "lots.ambiguous": "AMBIGUOUS_SELECTION",
+}
+
+
+def replay(case: Mapping[str, Any], policy: Policy | None = None) -> dict[str, Any]:
+    """Closed slices, open lots and totals of a history; `policy` instead of the case's own.
+
+    An event that cannot be ends the replay: the answer is `error` (code, reason, seq, message,
+    where, remedy) and the lots open before it. InputError when the frame of the case is wrong.
+    """
+    values = case.get("policy") or {}
+    state = state_of(case, policy if policy is not None else Policy.of(values))
+    events = case.get("events")
+    if not isinstance(events, list):
+        raise InputError(
+            "case.events",
+            "The case has no list of events.",
+            where="case",
+            remedy="Give 'events': a list, which may be empty.",
+        )
+    try:
+        ordered = in_order(events)
+    except LotError as error:
+        return _refusal(state, error, None)
+    for event, last_of_order in zip(ordered, _closes_order(ordered), strict=True):
+        try:
+            _apply(state, event, last_of_order)
+        except LotError as error:
+            return _refusal(state, error, event.sequence)
+    return answer(state)
+
+
+def _apply(state: State, event: Event, last_of_order: bool) -> None:
+    """One event, whole or not at all (D7). LotError event.twice, event.unknown_type."""
+    if event.sequence in state.seen:
+        raise event.invalid(
+            "event.twice",
+            f"The sequence number {event.sequence} is used twice.",
+            "Give every event a number of its own; an event listed twice counts once.",
+        )
+    state.seen.add(event.sequence)
+    if event.kind == "sell":
+        selling.sell(state, event, last_of_order=last_of_order)
+    elif event.kind in HANDLERS:
+        HANDLERS[event.kind](state, event)
+    else:
+        raise event.invalid(
+            "event.unknown_type",
+            f"There is no event type '{event.kind}'.",
+            f"Types are sell, {', '.join(HANDLERS)}.",
+        )
+
+
+def _closes_order(events: list[Event]) -> list[bool]:
+    """Whether an event is the last sale of its order: matching waits for it (W13)."""
+    keys = [
+        (event.day, event.fields.get("account"), event.fields["order"])
+        if event.kind == "sell" and event.has("order")
+        else None
+        for event in events
+    ]
+    last = {repr(key): place for place, key in enumerate(keys) if key is not None}
+    return [key is None or last[repr(key)] == place for place, key in enumerate(keys)]
+
+
+def _refusal(state: State, error: LotError, sequence: int | None) -> dict[str, Any]:
+    return {
+        "error": {
+            "code": ANSWERS.get(error.code, "INVALID_EVENT"),
+            "reason": error.code,
+            "seq": sequence,
+            "message": error.message,
+            "where": error.where,
+            "remedy": error.remedy,
+        },
+        "open": open_rows(state),
+    }

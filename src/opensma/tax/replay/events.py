@@ -1,0 +1,142 @@
+"""Events of a case: put in order (D6), and read field by field with errors that say what is wrong.
+
+An event is read completely before anything changes (D7). A number is decimal text, never a JSON
+number: those are binary floats in most programs (D2).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+from opensma.errors import LotError
+from opensma.tax.replay.exact import Quantity, exact
+from opensma.units import MICROS
+
+MOST_DECIMALS = 12
+_DECIMAL = re.compile(r"-?\d+(\.\d+)?")
+_RATIO = re.compile(r"\d+(\.\d+)?(/\d+(\.\d+)?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: its place in time, and its fields as given."""
+
+    day: int
+    sequence: int
+    kind: str
+    fields: Mapping[str, Any]
+
+    @property
+    def where(self) -> str:
+        """How errors name the event."""
+        return f"event {self.sequence}"
+
+    def has(self, name: str) -> bool:
+        """Whether the field is given."""
+        return self.fields.get(name) is not None
+
+    def text(self, name: str) -> str:
+        """A name: account, security, lot. LotError event.missing, event.not_text."""
+        value = self._given(name)
+        if not isinstance(value, str) or not value:
+            raise self.invalid("event.not_text", f"'{name}' is not a name: {value!r}.")
+        return value
+
+    def quantity(self, name: str = "qty", of: Mapping[str, Any] | None = None) -> Quantity:
+        """Shares, in micros: greater than zero, at most twelve decimals (D2)."""
+        number = self._decimal(name, MOST_DECIMALS, of)
+        if number <= 0:
+            raise self.invalid("event.bad_quantity", f"'{name}' must be greater than zero.")
+        return exact(number * MICROS)
+
+    def cents(self, name: str, *, negative: bool = False) -> int:
+        """Money in cents; more than two decimals is an error, never a rounding (D1)."""
+        number = self._decimal(name, 2)
+        if number < 0 and not negative:
+            raise self.invalid("event.negative", f"'{name}' is negative.")
+        return int(number * 100)
+
+    def amount(self, name: str) -> Fraction:
+        """A price or a fraction, exact, not negative."""
+        number = self._decimal(name, 30)
+        if number < 0:
+            raise self.invalid("event.negative", f"'{name}' is negative.")
+        return number
+
+    def ratio(self, name: str = "ratio") -> Fraction:
+        """New shares per old share: '2', '3/2', '1/10' (C1). LotError event.bad_ratio."""
+        value = self.text(name)
+        if not _RATIO.fullmatch(value) or not all(Fraction(part) for part in value.split("/")):
+            raise self.invalid("event.bad_ratio", f"'{value}' is not a ratio such as 2 or 3/2.")
+        first, _, second = value.partition("/")
+        return Fraction(first) / Fraction(second or 1)
+
+    def date(self, name: str) -> int:
+        """Another day, as its ordinal."""
+        return day_of(self.text(name), name, self.where)
+
+    def invalid(self, code: str, message: str, remedy: str = "") -> LotError:
+        """An error that names this event."""
+        return LotError(
+            code, message, where=self.where, remedy=remedy or "Correct this event and replay."
+        )
+
+    def _given(self, name: str, of: Mapping[str, Any] | None = None) -> Any:
+        value = (self.fields if of is None else of).get(name)
+        if value is None:
+            raise self.invalid("event.missing", f"A {self.kind} needs '{name}'.")
+        return value
+
+    def _decimal(self, name: str, decimals: int, of: Mapping[str, Any] | None = None) -> Fraction:
+        value = self._given(name, of)
+        if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
+            raise self.invalid(
+                "event.not_decimal",
+                f"'{name}' is not decimal text: {value!r}.",
+                'Write numbers as text in plain decimals: "12.50".',
+            )
+        if len(value.partition(".")[2].rstrip("0")) > decimals:
+            raise self.invalid(
+                "event.decimals",
+                f"'{name}' has more than {decimals} decimals: {value}.",
+                "Round it yourself: this program never rounds what it is given.",
+            )
+        return Fraction(value)
+
+
+def in_order(events: Sequence[Mapping[str, Any]]) -> list[Event]:
+    """Events by date, then sequence; the order they are listed in has no meaning (D6)."""
+    return sorted((_event(fields) for fields in events), key=lambda e: (e.day, e.sequence))
+
+
+def day_of(text: object, name: str, where: str) -> int:
+    """A date written YYYY-MM-DD as its ordinal. LotError event.bad_date."""
+    try:
+        if isinstance(text, str) and len(text) == len("2024-01-31"):
+            return date.fromisoformat(text).toordinal()
+    except ValueError:  # not a day of the calendar
+        pass
+    raise LotError(
+        "event.bad_date",
+        f"'{name}' is not a date: {text!r}.",
+        where=where,
+        remedy="Write dates as YYYY-MM-DD.",
+    )
+
+
+def _event(fields: Mapping[str, Any]) -> Event:
+    sequence = fields.get("seq") if isinstance(fields, Mapping) else None
+    if not isinstance(sequence, int) or isinstance(sequence, bool):
+        raise LotError(
+            "event.bad_seq",
+            f"'seq' is not a whole number: {sequence!r}.",
+            where="events",
+            remedy="Number the events; 'seq' orders the events of one date.",
+        )
+    day = day_of(fields.get("date"), "date", f"event {sequence}")
+    return Event(day, sequence, str(fields.get("type")), fields)

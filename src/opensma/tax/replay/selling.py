@@ -1,0 +1,158 @@
+"""Sales: shares leave by the method, proceeds are divided, losses are noted (D3, L1 to L11, G2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from opensma.tax.holding import is_long_term
+from opensma.tax.replay.dividends import settle
+from opensma.tax.replay.events import Event
+from opensma.tax.replay.exact import Quantity, cut, cut_all, exact, worth
+from opensma.tax.replay.lots import Closed, Lot
+from opensma.tax.replay.methods import Picks, choose, fifo_key, ranked, take
+from opensma.tax.replay.state import State
+from opensma.tax.replay.washing import close_order, note_loss
+
+
+def sell(state: State, event: Event, *, last_of_order: bool) -> None:
+    """A sale of one account and security; its losses are matched when its order closes (W13)."""
+    account, security = state.account(event), state.security(event.text("security"))
+    amount = event.cents("amount", negative=True)
+    lots = state.lots(account, security)
+    picks = choose(lots, event, state.method, state.policy, amount)
+    if state.method == "AVERAGE":
+        _sell_average(state, picks, amount, event)
+    elif state.policy.sold_together == "line":
+        _sell_by_line(state, picks, amount, event)
+    else:
+        close(state, picks, amount, event)
+    state.drop_empty(account, security)
+    if last_of_order:
+        close_order(state)
+
+
+def close(
+    state: State,
+    picks: Picks,
+    amount: int,
+    event: Event,
+    kind: str = "",
+    bases: Sequence[int] = (),
+) -> None:
+    """Close parts for one net amount, divided over them by quantity in their order (D3).
+
+    `bases` replace the lots' own basis: the average of a pool (L8).
+    """
+    parts = cut_all(amount, [quantity for _, quantity in picks])
+    own: Sequence[int | None] = bases or [None] * len(picks)
+    for (lot, quantity), proceeds, basis in zip(picks, parts, own, strict=True):
+        _close_part(state, lot, quantity, proceeds, event, kind, basis)
+
+
+def cash_in_lieu(state: State, event: Event) -> None:
+    """The fraction is received, then sold; never tested for wash sales (C2, P8)."""
+    account, security = state.account(event), state.security(event.text("security"))
+    amount, lots = event.cents("amount"), state.lots(account, security)
+    ordered = ranked(lots, "FIFO", state.policy, event.day, Fraction(0))
+    if state.policy.cash_in_lieu_lot == "fraction":
+        ordered.sort(key=lambda lot: lot.quantity % 1_000_000 == 0)
+    close(state, take(ordered, event.quantity(), event), amount, event, "cash_in_lieu")
+    state.drop_empty(account, security)
+
+
+def cash_merger(state: State, event: Event) -> None:
+    """Every open lot in every account is sold at the stated price (C6)."""
+    security, price = state.security(event.text("security")), event.amount("cash_per_share")
+    lots = sorted(state.lots_of(security), key=lambda lot: fifo_key(lot, state.policy))
+    for lot in lots:
+        _close_part(state, lot, lot.quantity, worth(lot.quantity, price), event, "cash_merger")
+        if state.policy.sold_together == "line":
+            close_order(state)
+    for account in range(len(state.accounts)):
+        state.drop_empty(account, security)
+    close_order(state)
+
+
+def pool(state: State, account: int, security: int, basis_cents: int | None = None) -> None:
+    """Spread a pool's basis over its lots by quantity: every share has the average basis (L8)."""
+    lots = sorted(state.lots(account, security), key=lambda lot: fifo_key(lot, state.policy))
+    total = sum(lot.basis_cents for lot in lots) if basis_cents is None else basis_cents
+    parts = cut_all(total, [lot.quantity for lot in lots])
+    for lot, basis in zip(lots, parts, strict=True):
+        lot.basis_cents = basis
+
+
+def _sell_average(state: State, picks: Picks, amount: int, event: Event) -> None:
+    """Basis leaves at the pool's average; shares and dates leave by FIFO (L8)."""
+    account, security = picks[0][0].account, picks[0][0].security
+    lots = state.lots(account, security)
+    total, held = sum(lot.basis_cents for lot in lots), sum(lot.quantity for lot in lots)
+    sold = sum(quantity for _, quantity in picks)
+    removed = cut(total, sold, held)
+    bases = cut_all(removed, [quantity for _, quantity in picks])
+    close(state, picks, amount, event, bases=bases)
+    state.drop_empty(account, security)
+    pool(state, account, security, total - removed)
+
+
+def _sell_by_line(state: State, picks: Picks, amount: int, event: Event) -> None:
+    """Every slice is a disposition of its own: its lot's parts leave one by one (W13, P1)."""
+    wanted: dict[str, Quantity] = {}
+    for lot, quantity in picks:
+        wanted[lot.lot] = exact(wanted.get(lot.lot, 0) + quantity)
+    account, security = picks[0][0].account, picks[0][0].security
+    left: Quantity = exact(sum(wanted.values()))
+    for name, rest in wanted.items():
+        while rest:
+            own = [lot for lot in state.lots(account, security) if lot.lot == name and lot.quantity]
+            lot = min(own, key=lambda lot: fifo_key(lot, state.policy))
+            quantity = min(rest, lot.quantity)
+            proceeds = cut(amount, quantity, left)
+            _close_part(state, lot, quantity, proceeds, event, "")
+            close_order(state)
+            amount, left, rest = amount - proceeds, exact(left - quantity), exact(rest - quantity)
+
+
+def _close_part(
+    state: State,
+    lot: Lot,
+    quantity: Quantity,
+    proceeds: int,
+    event: Event,
+    kind: str,
+    basis_cents: int | None = None,
+) -> None:
+    """One slice; its shares are gone from the lot, which may now be empty."""
+    part = lot.cut(quantity)
+    basis, holding_day = _basis_of_sale(part, proceeds)
+    row = Closed(
+        account=part.account,
+        security=state.names[part.security],
+        lot=part.lot,
+        quantity=quantity,
+        acquired_day=part.acquired_day,
+        holding_day=holding_day,
+        sold_day=event.day,
+        proceeds_cents=proceeds,
+        basis_cents=basis if basis_cents is None else basis_cents,
+        long_term=part.inherited or is_long_term(holding_day, event.day),
+        kind=kind,
+    )
+    state.closed.append(row)
+    settle(part, event.day)
+    if kind != "cash_in_lieu":
+        note_loss(state, row, part)
+
+
+def _basis_of_sale(part: Lot, proceeds: int) -> tuple[int, int]:
+    """Basis and holding day; of a gift worth less than its basis they depend on the price (G2, G3).
+
+    Below the value at the gift: that value and the day of the gift. Above the donor's basis: that
+    basis and date. Between: no gain and no loss.
+    """
+    if part.loss_basis_cents is None or proceeds > part.basis_cents:
+        return part.basis_cents, part.holding_day
+    if proceeds < part.loss_basis_cents:
+        return part.loss_basis_cents, part.acquired_day
+    return proceeds, part.holding_day

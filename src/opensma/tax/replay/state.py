@@ -1,0 +1,160 @@
+"""The state of a replay: accounts, names of securities, open positions, and what has closed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from opensma.errors import InputError
+from opensma.tax.replay.events import Event
+from opensma.tax.replay.exact import Quantity
+from opensma.tax.replay.lots import Closed, Dividend, Lot, ShortLot
+from opensma.tax.replay.policy import METHODS, Policy
+
+Scope = tuple[object, object]  # what a loss is compared with: household and group, or narrower
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account of a household; another owner in one household is the spouse (W15, W16)."""
+
+    name: str
+    taxable: bool
+    household: str
+    owner: str
+
+
+@dataclass(slots=True, eq=False)
+class Loss:
+    """A slice sold at a loss, as far as nothing has replaced it yet."""
+
+    row: Closed
+    acquisition: str
+    sequence: int
+    security: int
+    units: Quantity  # split factor of its security on the day of sale (W19)
+    done: bool = False  # wholly replaced
+
+
+@dataclass(slots=True)
+class State:
+    """Everything that events change. Positions are keyed by account and security."""
+
+    accounts: list[Account]
+    method: str
+    policy: Policy
+    identical: Sequence[Sequence[str]]
+    numbers: dict[str, int]
+    positions: dict[tuple[int, int], list[Lot]] = field(default_factory=dict)
+    shorts: dict[tuple[int, int], list[ShortLot]] = field(default_factory=dict)
+    closed: list[Closed] = field(default_factory=list)
+    dividends: list[Dividend] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)  # of securities, by number
+    securities: dict[str, int] = field(default_factory=dict)
+    group: dict[int, int] = field(default_factory=dict)  # security -> identical group (W17)
+    units: dict[int, Quantity] = field(default_factory=dict)  # product of splits (W19)
+    lot_names: set[tuple[int, str]] = field(default_factory=set)
+    pending: list[Loss] = field(default_factory=list)  # of an order that is not closed (W13)
+    losses: dict[Scope, deque[Loss]] = field(default_factory=dict)
+    candidates: dict[Scope, deque[Lot]] = field(default_factory=dict)
+    seen: set[int] = field(default_factory=set)  # sequence numbers of events
+    moved: bool = False  # lots changed places: candidates must be looked up again
+
+    def account(self, event: Event, name: str = "account") -> int:
+        """Number of the account a field names. LotError event.unknown_account."""
+        text = event.text(name)
+        if text not in self.numbers:
+            known = ", ".join(sorted(self.numbers))
+            raise event.invalid(
+                "event.unknown_account", f"There is no account {text}.", f"Accounts are {known}."
+            )
+        return self.numbers[text]
+
+    def security(self, name: str) -> int:
+        """Number of a security; a name that changed still finds it (C8, W20)."""
+        if name not in self.securities:
+            number = self.securities[name] = len(self.names)
+            self.names.append(name)
+            self.units[number] = 1
+            self.group[number] = self.group_of(name, number)
+        return self.securities[name]
+
+    def lots(self, account: int, security: int) -> list[Lot]:
+        """Open lots of one position."""
+        return self.positions.get((account, security), [])
+
+    def lots_of(self, security: int) -> Iterator[Lot]:
+        """Open lots of one security in every account."""
+        for account in range(len(self.accounts)):
+            yield from list(self.lots(account, security))
+
+    def add(self, lot: Lot) -> None:
+        """Put a lot, or a part that was cut off, where it belongs."""
+        self.positions.setdefault((lot.account, lot.security), []).append(lot)
+
+    def drop_empty(self, account: int, security: int) -> None:
+        """Forget lots without shares."""
+        kept = [lot for lot in self.lots(account, security) if lot.quantity]
+        self.positions[account, security] = kept
+
+    def move(self, lot: Lot, account: int, security: int) -> None:
+        """Put an open lot into another position; what it may replace is looked up again."""
+        if lot in self.lots(lot.account, lot.security):
+            self.positions[lot.account, lot.security].remove(lot)
+        lot.account, lot.security, self.moved = account, security, True
+        self.add(lot)
+
+    def scope(self, account: int, security: int) -> Scope:
+        """Losses and purchases of one scope may meet (W16, W17; the broker sees less: W18)."""
+        if self.policy.view == "broker":
+            return account, security
+        return self.accounts[account].household, self.group[security]
+
+    def new_lot(self, event: Event, account: int) -> str:
+        """The name of a new lot, once per account (D8). LotError lots.exists."""
+        name = event.text("lot")
+        if (account, name) in self.lot_names:
+            raise event.invalid(
+                "lots.exists",
+                f"Account {self.accounts[account].name} already had a lot {name}.",
+                "Give every lot a name of its own.",
+            )
+        return name
+
+    def group_of(self, name: str, otherwise: int) -> int:
+        """The identical group of a name: its place in the list, or the security itself (W17)."""
+        places = [place for place, group in enumerate(self.identical) if name in group]
+        return -1 - places[0] if places else otherwise
+
+
+def state_of(case: Mapping[str, Any], policy: Policy) -> State:
+    """An empty state with the accounts of a case. InputError case.*"""
+    method = case.get("method", "FIFO")
+    if method not in METHODS:
+        raise _bad("case.method", f"There is no method {method!r}.", f"{', '.join(METHODS)}.")
+    accounts = [_account(entry) for entry in case.get("accounts") or []]
+    numbers = {account.name: number for number, account in enumerate(accounts)}
+    if not accounts or len(numbers) != len(accounts):
+        raise _bad("case.accounts", "Accounts are missing or named twice.", "List each one once.")
+    identical = case.get("substantially_identical") or []
+    if not all(isinstance(group, list) for group in identical):
+        raise _bad("case.identical", "A group is not a list.", "Give lists of securities.")
+    return State(accounts, method, policy, identical, numbers)
+
+
+def _account(entry: Any) -> Account:
+    if not isinstance(entry, Mapping) or entry.get("type") not in ("taxable", "ira"):
+        raise _bad(
+            "case.accounts",
+            f"This is no account: {entry!r}.",
+            'Give "id", and as "type" either "taxable" or "ira".',
+        )
+    name = str(entry.get("id"))
+    household = str(entry.get("household", ""))
+    return Account(name, entry["type"] == "taxable", household, str(entry.get("owner", "")))
+
+
+def _bad(code: str, message: str, remedy: str) -> InputError:
+    return InputError(code, message, where="case", remedy=remedy)

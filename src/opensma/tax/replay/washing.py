@@ -1,0 +1,132 @@
+"""Wash sales, loss by loss: which shares replace which, and what that does to both (W1 to W23).
+
+A loss meets what is held when its order is closed (W13), then every purchase of the next 30 days
+as it comes. Both queues are in the order of the law, so the work is linear in lots of the window.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from opensma.tax.replay.exact import Quantity, over, times
+from opensma.tax.replay.lots import Closed, Lot
+from opensma.tax.replay.state import Loss, State
+from opensma.tax.wash import WINDOW_DAYS
+
+
+def note_loss(state: State, row: Closed, lot: Lot) -> None:
+    """Remember a slice of a taxable account that lost, until its order is closed (W3, W14)."""
+    lost = row.gain_cents < 0 and state.accounts[row.account].taxable
+    if lost and state.policy.washes:
+        units = state.units[lot.security]
+        state.pending.append(Loss(row, lot.acquisition, lot.sequence, lot.security, units))
+
+
+def close_order(state: State) -> None:
+    """Match the losses of an order that is complete, in order of acquisition (W4, W13)."""
+    order = sorted(state.pending, key=lambda loss: (loss.row.acquired_day, loss.sequence))
+    state.pending = []
+    for loss in order:
+        day = loss.row.sold_day
+        if state.moved:
+            _look_up_candidates(state, day)
+        scope = state.scope(loss.row.account, loss.security)
+        held = state.candidates.setdefault(scope, deque())
+        while held and held[0].acquired_day < day - WINDOW_DAYS:
+            held.popleft()
+        for lot in list(held):
+            if loss.done or loss.row.gain_cents >= 0:
+                break
+            _try(state, loss, lot)
+        state.candidates[scope] = deque(lot for lot in held if lot.quantity and not lot.used)
+        if not loss.done:
+            state.losses.setdefault(scope, deque()).append(loss)
+
+
+def meet_purchase(state: State, lot: Lot) -> None:
+    """A purchase replaces what was sold in the 30 days before it, earliest loss first (W1, W4)."""
+    if not state.policy.washes or lot.used:
+        return
+    scope = state.scope(lot.account, lot.security)
+    waiting = state.losses.get(scope, deque())
+    while waiting and waiting[0].row.sold_day < lot.acquired_day - WINDOW_DAYS:
+        waiting.popleft()
+    for loss in waiting:
+        if not lot.used and not loss.done and loss.row.gain_cents < 0:
+            _try(state, loss, lot)
+    state.losses[scope] = deque(loss for loss in waiting if not loss.done)
+    if not lot.used:
+        state.candidates.setdefault(scope, deque()).append(lot)
+
+
+def regroup(state: State) -> None:
+    """Sort waiting losses again by scope, after two securities became one (C8, W20)."""
+    waiting = [loss for queue in state.losses.values() for loss in queue]
+    state.losses = {}
+    for loss in sorted(waiting, key=lambda loss: loss.row.sold_day):
+        scope = state.scope(loss.row.account, loss.security)
+        state.losses.setdefault(scope, deque()).append(loss)
+    state.moved = True
+
+
+def _look_up_candidates(state: State, day: int) -> None:
+    """Every lot that may still replace something, in order of purchase (W5)."""
+    found = [
+        lot
+        for lots in state.positions.values()
+        for lot in lots
+        if lot.purchase and not lot.used and lot.acquired_day >= day - WINDOW_DAYS
+    ]
+    found.sort(key=lambda lot: (lot.acquired_day, lot.sequence, lot.account))
+    state.candidates = {}
+    for lot in found:
+        scope = state.scope(lot.account, lot.security)
+        state.candidates.setdefault(scope, deque()).append(lot)
+    state.moved = False
+
+
+def _try(state: State, loss: Loss, lot: Lot) -> None:
+    """Match share for share where the law lets this lot replace that slice (W6)."""
+    row = loss.row
+    if lot.used or not lot.quantity or abs(lot.acquired_day - row.sold_day) > WINDOW_DAYS:
+        return
+    if lot.acquisition == loss.acquisition:
+        return  # W8
+    if state.policy.earlier_acquired == "ignored" and lot.acquired_day < row.acquired_day:
+        return  # W12, P2
+    bought_units = state.units[lot.security]
+    sold, bought = over(row.quantity, loss.units), over(lot.quantity, bought_units)
+    if sold <= bought:
+        _disallow(state, row, lot, times(sold, bought_units))
+        loss.done = True
+    else:
+        matched = row.cut(times(bought, loss.units))
+        state.closed.append(matched)
+        _disallow(state, matched, lot, lot.quantity)
+
+
+def _disallow(state: State, row: Closed, lot: Lot, taken: Quantity) -> None:
+    """The loss of a matched slice goes to the shares that replace it, or is gone (W9, W10, W14)."""
+    loss = max(0, row.basis_cents - row.proceeds_cents)
+    part = lot
+    if taken != lot.quantity:
+        part = lot.cut(taken)
+        state.add(part)
+    part.used = True
+    if not loss:
+        return  # a rounding left this slice without a cent to disallow
+    row.disallowed_cents = loss
+    row.replaced_by = (lot.lot, taken)
+    if _for_good(state, row.account, lot.account):
+        row.permanent_cents = loss
+    else:
+        part.basis_cents += loss
+        part.wash_cents += loss
+        part.holding_day -= row.sold_day - row.holding_day
+
+
+def _for_good(state: State, seller: int, buyer: int) -> bool:
+    """In an IRA always (W14); at the spouse where the policy says so (W15, P5)."""
+    other = state.accounts[buyer]
+    spouse = other.owner != state.accounts[seller].owner
+    return not other.taxable or (spouse and state.policy.spouse_adjustment == "lost")
