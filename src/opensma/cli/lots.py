@@ -1,0 +1,67 @@
+"""`sma lots`: the tax-lot rules alone, from a file of trades; no book is needed or touched."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opensma.cli.output import emit_json, json_option
+from opensma.errors import InputError
+
+BAD_INPUT = 2
+
+
+@click.group("lots")
+def group() -> None:
+    """Replay and time the tax-lot rules alone, from files."""
+
+
+@group.command("replay")
+@click.argument("case", metavar="CASE.json", type=click.Path(path_type=Path, allow_dash=True))
+@json_option
+def replay_command(case: Path, as_json: bool) -> int:
+    """Replay a list of trades: closed slices, open lots and totals, as one JSON document.
+
+    CASE.json holds method, policy, accounts and events (docs/tax.md); "-" reads standard input.
+    A history that cannot be prints its error and the lots open before it, with exit code 2.
+    """
+    del as_json  # JSON is the only form
+    answer = _answer(case)
+    emit_json(answer)
+    return BAD_INPUT if "error" in answer else 0
+
+
+def _answer(path: Path) -> dict[str, Any]:
+    from opensma.tax.replay import replay
+
+    try:
+        return replay(_read(path))
+    except InputError as error:
+        told = error.as_dict() | {"code": "INVALID_EVENT", "reason": error.code, "seq": None}
+        return {"error": told, "open": []}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The case in a file. InputError case.not_json."""
+    data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    try:
+        case = json.loads(data)
+    except ValueError as error:  # also text that is not UTF-8
+        raise InputError(
+            "case.not_json",
+            f"This file is not JSON: {error}.",
+            where=str(path),
+            remedy="Give one JSON object with accounts and events.",
+        ) from error
+    if not isinstance(case, dict):
+        raise InputError(
+            "case.not_json",
+            "This file does not hold a JSON object.",
+            where=str(path),
+            remedy="Give one JSON object with accounts and events.",
+        )
+    return case
