@@ -15,7 +15,7 @@ from fractions import Fraction
 
 @dataclass(frozen=True)
 class Event:
-    """`kind` is buy, sell or split; `number` shares, or new shares for one old in a split."""
+    """`kind` is buy, sell, split or transfer; `number` shares, or new for one old in a split."""
 
     kind: str
     day: date
@@ -24,6 +24,24 @@ class Event:
     number: int
     unit: int = 0  # cents a share
     dearest: bool = False  # highest basis first instead of first in, first out
+    method: str = "FIFO"  # any other order of relief
+    target: int = 0  # account that receives a transfer
+
+
+# Each method as the rule book words it: kinds of shares in their order, then the least gain first
+# (`<`: the greatest loss, the highest basis) or the greatest first (`>`). All, or a term alone,
+# means whatever the result is. A zero is a gain except in TLO.
+ORDERS = {
+    "HIFO": "all<",
+    "LOFO": "all>",
+    "HICL": "L< S<",
+    "HICS": "S< L<",
+    "TLO": "Sloss< Lloss< Szero< Lzero< Lgain< Sgain<",
+    "MLG": "Lgain> Lzero> Sgain> Szero> Sloss> Lloss>",
+    "MLL": "Lloss< Sloss< Szero< Sgain< Lzero< Lgain<",
+    "MSG": "Sgain> Szero> Lgain> Lzero> Lloss> Sloss>",
+    "MSL": "Sloss< Lloss< Lzero< Lgain< Szero< Sgain<",
+}
 
 
 @dataclass
@@ -86,6 +104,9 @@ class Auditor:
             self._buy(number, event)
         elif event.kind == "sell":
             self._sell(number, event)
+        elif event.kind == "transfer":
+            for share in self._in_order(event)[: event.number]:
+                share.account = event.target
         else:
             self._split(event)
         self._wash()
@@ -107,11 +128,9 @@ class Auditor:
             )
 
     def _sell(self, number: int, event: Event) -> None:
-        own = [s for s in self.shares if s.account == event.account]
-        own = [s for s in own if s.security == event.security]
-        own.sort(key=lambda s: (s.bought, s.acquisition, not s.used, -s.added, s.held_from))
-        if event.dearest:
-            own.sort(key=lambda s: -s.basis)
+        own = self._in_order(event)
+        if event.method in ("LIFO", *ORDERS) or event.dearest:
+            self._rank(own, event)
         sale = self.sales[number] = Sale()
         for place, share in enumerate(own[: event.number]):
             self.shares = [s for s in self.shares if s is not share]
@@ -122,6 +141,35 @@ class Auditor:
             loss = share.basis - event.unit
             if loss > 0 and event.account not in self.retirement:  # W14
                 self.waiting.append(LostShare(number, share, event.day, place, loss))
+
+    def _in_order(self, event: Event) -> list[Share]:
+        own = [s for s in self.shares if s.account == event.account]
+        own = [s for s in own if s.security == event.security]
+        own.sort(key=lambda s: (s.bought, s.acquisition, not s.used, -s.added, s.held_from))
+        return own
+
+    def _rank(self, own: list[Share], event: Event) -> None:
+        """Sort by the method; what ties stays first in, first out."""
+        if event.dearest:
+            own.sort(key=lambda s: -s.basis)
+            return
+        if event.method == "LIFO":
+            # Newest purchase first; the parts of one purchase keep their order.
+            own.sort(key=lambda s: (s.bought, s.acquisition), reverse=True)
+            return
+        words = ORDERS[event.method].split()
+        kinds = [word.rstrip("<>") for word in words]
+
+        def place(share: Share) -> tuple[int, Fraction]:
+            gain = event.unit - share.basis
+            term = "L" if self.is_long(share.held_from, event.day) else "S"
+            sign = "loss" if gain < 0 else "gain" if gain > 0 else "zero"
+            for position, kind in enumerate(kinds):
+                if kind in (f"{term}{sign}", term, "all"):
+                    return position, -gain if words[position].endswith(">") else gain
+            raise AssertionError((event.method, term, sign))
+
+        own.sort(key=place)
 
     def _split(self, event: Event) -> None:
         many = event.number
