@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from opensma.tax.replay.acquiring import move
 from opensma.tax.replay.events import Event
-from opensma.tax.replay.exact import cut, exact, times, worth
+from opensma.tax.replay.exact import cut, exact, over, times, worth
 from opensma.tax.replay.lots import Closed, Lot
 from opensma.tax.replay.methods import first_in
 from opensma.tax.replay.state import State
@@ -153,7 +153,9 @@ def _join(state: State, old: int, new: int) -> None:
             state.shorts[account, old] = []
     for queue in state.losses.values():
         for loss in queue:
-            loss.security = new if loss.security == old else loss.security
+            if loss.security == old:
+                since = over(state.units[old], loss.units)
+                loss.security, loss.units = new, over(state.units[new], since)
     for name, number in state.securities.items():
         if number == old:
             state.securities[name] = new

@@ -94,13 +94,14 @@ def _try(state: State, loss: Loss, lot: Lot) -> None:
         return  # W8
     if state.policy.earlier_acquired == "ignored" and lot.acquired_day < row.acquired_day:
         return  # W12, P2
-    bought_units = state.units[lot.security]
-    sold, bought = over(row.quantity, loss.units), over(lot.quantity, bought_units)
-    if sold <= bought:
-        _disallow(state, row, lot, times(sold, bought_units))
+    # W19: in shares of today, which are those of the sale times the splits since.
+    since = over(state.units[loss.security], loss.units)
+    sold = times(row.quantity, since)
+    if sold <= lot.quantity:
+        _disallow(state, row, lot, sold)
         loss.done = True
     else:
-        matched = row.cut(times(bought, loss.units))
+        matched = row.cut(over(lot.quantity, since))
         state.closed.append(matched)
         _disallow(state, matched, lot, lot.quantity)
 
