@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection, select
 
 from opensma.book import schema
@@ -90,8 +91,8 @@ class PlanContext:
     price_micros: Ints  # of each row of the universe
 
 
-def stored(plan: Plan, context: PlanContext) -> tuple[StoredPlan, list[PlanTrade]]:
-    """A plan in cents, with its trades; unsolved plans have no trades."""
+def stored(plan: Plan, context: PlanContext) -> tuple[StoredPlan, list[tuple[Any, ...]]]:
+    """A plan in cents, with its trades as rows; unsolved plans have no trades."""
     solved = plan.status is Status.SOLVED
     cents = _contributions(plan) if solved else np.zeros((0, 3), dtype=np.int64)
     before = _cents(plan.objective_before)
@@ -122,7 +123,7 @@ def stored(plan: Plan, context: PlanContext) -> tuple[StoredPlan, list[PlanTrade
             ]
         ),
     )
-    return record, _trades(plan, context, cents) if solved else []
+    return record, _trade_rows(plan, context, cents) if solved else []
 
 
 def _contributions(plan: Plan) -> Ints:
@@ -143,33 +144,31 @@ def _contributions(plan: Plan) -> Ints:
     return parts
 
 
-def _trades(plan: Plan, context: PlanContext, cents: Ints) -> list[PlanTrade]:
-    trades = plan.trades
-    stamp = date.fromordinal(context.day).strftime("%Y%m%d")
-    quantity = np.rint(trades.shares * MICROS).astype(np.int64)
-    price = context.price_micros[trades.security]
-    keys = context.key_of_row[trades.security]
-    found = []
-    for i in range(len(trades.security)):
-        lot = int(trades.lot[i])
-        found.append(
-            PlanTrade(
-                f"{plan.account_id}-{stamp}-{i + 1}",
-                context.run_id,
-                plan.account_id,
-                int(keys[i]),
-                int(context.lot_number[lot]) if lot >= 0 else None,
-                int(quantity[i]),
-                int(price[i]),
-                _cents(float(trades.notional[i])),
-                int(cents[i, 0]),
-                int(cents[i, 1]),
-                int(cents[i, 2]),
-                _cents(float(trades.risk_shadow[i])),
-                trades.reason[i].value,
-            )
-        )
-    return found
+def _trade_rows(plan: Plan, context: PlanContext, cents: Ints) -> list[tuple[Any, ...]]:
+    """Rows of `plan_trades`, column by column: hundreds an account, so no record for each."""
+    trades, count = plan.trades, len(plan.trades.security)
+    stem = f"{plan.account_id}-{date.fromordinal(context.day):%Y%m%d}-"
+    lot = np.append(context.lot_number, 0)[trades.lot].tolist()
+    lots = [own if row >= 0 else None for own, row in zip(lot, trades.lot.tolist(), strict=True)]
+    columns = (
+        [f"{stem}{number}" for number in range(1, count + 1)],
+        [context.run_id] * count,
+        [plan.account_id] * count,
+        context.key_of_row[trades.security].tolist(),
+        lots,
+        np.rint(trades.shares * MICROS).astype(np.int64).tolist(),
+        context.price_micros[trades.security].tolist(),
+        _cents_column(trades.notional),
+        *cents.T.tolist(),
+        _cents_column(trades.risk_shadow),
+        [reason.value for reason in trades.reason],
+    )
+    return list(zip(*columns, strict=True))
+
+
+def _cents_column(dollars: npt.NDArray[np.float64]) -> list[int]:
+    rounded: list[int] = np.floor(dollars * 100 + 0.5).astype(np.int64).tolist()
+    return rounded
 
 
 def _cents(dollars: float) -> int:

@@ -49,11 +49,11 @@ class Relaxed:
     weight: Floats  # (n,)
 
 
-def relaxed(desk: Desk) -> Relaxed:
-    """The relaxation of an account at prices that keep its limits."""
+def relaxed(desk: Desk, warm: Relaxed | None = None) -> Relaxed:
+    """The relaxation of an account at prices that keep its limits, perhaps from an earlier one."""
     account = desk.account
-    first = Prices(account.risk_aversion or 50.0)
-    found = _solve(desk, first, None)
+    first = warm.prices if warm else Prices(account.risk_aversion or 50.0)
+    found = _solve(desk, first, warm)
     limits = desk.limits
     for _ in range(_CYCLES):
         before = found.prices

@@ -7,6 +7,7 @@ forbids a trade (wishes, wash windows, a household's choice) ends up in `low`, `
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import fsum
 from typing import Any
 
 import numpy as np
@@ -79,8 +80,19 @@ class Desk:
 def account_value(universe: Universe, account: Account) -> float:
     """V: cash plus lots at today's prices; 1 for an empty account, whose weights are all 0."""
     lots = account.lots
-    value = account.cash + float((lots.quantity * universe.price[lots.security]).sum())
+    # An exact sum: the order of lots must not decide the last digit, nor a trade hang on it.
+    value = account.cash + fsum((lots.quantity * universe.price[lots.security]).tolist())
     return value if value > 0.0 else 1.0
+
+
+def held_shares(account: Account, count: int) -> Floats:
+    """(n,) shares before trading, summed in an order that does not depend on the lots' own."""
+    lots = account.lots
+    order = np.lexsort((lots.quantity, lots.security))
+    total: Floats = np.bincount(lots.security[order], lots.quantity[order], minlength=count).astype(
+        np.float64
+    )
+    return total
 
 
 def bounds(
@@ -108,13 +120,13 @@ def desk(prepared: Prepared, taxpayer: Taxpayer, position: int, as_of: int, choi
     order, lots = _sorted_lots(universe, account, as_of, choice)
     n = len(universe.price)
     shares = value / universe.price
-    held_shares = np.bincount(account.lots.security, account.lots.quantity, minlength=n)
-    held = held_shares / shares
+    owned = held_shares(account, n)
+    held = owned / shares
     low, high = bounds(prepared, account, held, choice)
     sellable = np.bincount(lots.security, lots.quantity, minlength=n) / shares
     low = np.maximum(low, held - sellable - 1e-15)
     row, row_low, row_high = rows(universe, account)
-    empty = np.floor(held_shares / unit + 1e-9).astype(np.int64)
+    empty = np.floor(owned / unit + 1e-9).astype(np.int64)
     securities = np.zeros(n, dtype=SECURITY)
     units = np.floor(lots.quantity / unit + 1e-9).astype(np.int64)
     start = np.searchsorted(lots.security, np.arange(n + 1))
@@ -132,7 +144,7 @@ def desk(prepared: Prepared, taxpayer: Taxpayer, position: int, as_of: int, choi
         ("shares", shares),
         ("part_units", np.bincount(lots.security, units, minlength=n)),
         ("empty_units", empty),
-        ("whole", np.abs(empty * unit - held_shares) <= 1e-9 * np.maximum(held_shares, 1.0)),
+        ("whole", np.abs(empty * unit - owned) <= 1e-9 * np.maximum(owned, 1.0)),
         ("start", start[:-1]),
         ("stop", start[1:]),
         ("group", prepared.group),
@@ -146,7 +158,7 @@ def desk(prepared: Prepared, taxpayer: Taxpayer, position: int, as_of: int, choi
         _lot_records(universe, account, lots, units, recent, shares),
         row_low,
         row_high,
-        *_wash(prepared, taxpayer, position, as_of, order, lots),
+        *_wash(prepared, taxpayer, position, as_of, lots),
     )
     limits = _limits(account, value)
     return Desk(account, data, limits, order, value, unit, bool(account.whole_shares))
@@ -164,9 +176,8 @@ def _sorted_lots(
     tie = np.where(rate == 0.0, -gain, 0.0)
     allowed = ~(choice.no_loss[lots.security] & (gain < 0.0))
     rows = np.flatnonzero(allowed)
-    order = rows[
-        np.lexsort((rows, lots.acquired_day[rows], tie[rows], tax[rows], lots.security[rows]))
-    ]
+    keys = (lots.basis, lots.quantity, lots.acquired_day, tie, tax, lots.security)
+    order = rows[np.lexsort(tuple(column[rows] for column in keys))]
     return order, LotColumns(
         lots.security[order],
         lots.quantity[order],
@@ -239,20 +250,22 @@ def _wash(
     taxpayer: Taxpayer,
     position: int,
     as_of: int,
-    order: Codes,
     lots: LotColumns,
 ) -> tuple[Mask, Floats, Codes, Codes]:
     """Groups with shares bought in the last 30 days, and their lots in order of acquisition."""
     count = len(prepared.group_code)
     inside, elsewhere = np.zeros(count), np.zeros(count)
     for number, account in enumerate(taxpayer.accounts):
-        recent = account.lots.acquired_day >= as_of - WINDOW_DAYS
+        recent = np.flatnonzero(account.lots.acquired_day >= as_of - WINDOW_DAYS)
+        recent = recent[np.argsort(account.lots.quantity[recent], kind="stable")]
         group = prepared.group[account.lots.security[recent]]
         here = inside if number == position else elsewhere
         here += np.bincount(group, account.lots.quantity[recent], minlength=count)
     washed = inside + elsewhere > 0.0
     group = prepared.group[lots.security]
     touched = np.flatnonzero(washed[group])
-    by_age = touched[np.lexsort((order[touched], lots.acquired_day[touched], group[touched]))]
+    unit = lots.basis / lots.quantity  # on one day the dearest first, as the check has it
+    keys = (lots.quantity, -unit, lots.security, lots.acquired_day, group)
+    by_age = touched[np.lexsort(tuple(column[touched] for column in keys))]
     start = np.searchsorted(group[by_age], np.arange(count + 1)).astype(np.int64)
     return washed, elsewhere, start, by_age

@@ -59,7 +59,7 @@ def solve_taxpayer(prepared: Prepared, taxpayer: Taxpayer, as_of: int) -> list[P
             answers[p] = _answer(prepared, taxpayer, p, as_of, choices[p], answers[p])
         for p in _contesting(answers):
             choice = _beside(prepared, answers, p, choices[p])
-            answers[p] = _answer(prepared, taxpayer, p, as_of, choice, answers[p])
+            answers[p] = _adjusted(prepared, taxpayer, p, as_of, choice, answers[p])
     plans = _judged(prepared, taxpayer, answers, as_of)
     stuck = [p for p, plan in enumerate(plans) if plan.status is not Status.SOLVED]
     if not stuck or len(answers) == 1:
@@ -96,7 +96,7 @@ def _answer(
     """Solve one account; a repeated solve keeps the first one's bound, which knew fewer bars."""
     started = time.perf_counter()
     table = desk(prepared, taxpayer, position, as_of, choice)
-    found = relaxed(table)
+    found = relaxed(table, earlier.relaxed if earlier else None)
     slack = (check.WHOLE_CASH, check.WHOLE_SECTOR) if table.whole else (check.CONTINUOUS,) * 2
     bound = lower_bound(found, *slack)
     dual, state, broken = _whole_units(found)
@@ -113,6 +113,30 @@ def _answer(
         bound = max(bound, lower_bound(replace(found, dual=dual), *slack))
     seconds = time.perf_counter() - started + (earlier.seconds if earlier else 0.0)
     return Answer(found, state, broken, bound, seconds)
+
+
+def _adjusted(
+    prepared: Prepared,
+    taxpayer: Taxpayer,
+    position: int,
+    as_of: int,
+    choice: Choice,
+    earlier: Answer,
+) -> Answer:
+    """An account that must give up a few trades: the others are improved around them."""
+    prices = earlier.relaxed.prices
+    if earlier.desk.account.te_cap is not None or not prices.plain:
+        return _answer(prepared, taxpayer, position, as_of, choice, earlier)
+    started = time.perf_counter()
+    table = desk(prepared, taxpayer, position, as_of, choice)
+    units = earlier.state.units.copy()
+    units[(units > 0) & choice.no_buy | (units < 0) & choice.no_loss] = 0
+    found = replace(earlier.relaxed, desk=table)
+    cash = float(found.dual[table.data.factor.shape[1]])
+    state, broken = finish(table.data, table.limits, units, prices.aversion, prices.aversion, cash)
+    state, broken = _no_worse(found, state, broken)
+    seconds = earlier.seconds + time.perf_counter() - started
+    return Answer(found, state, broken, earlier.bound, seconds)
 
 
 def _whole_units(found: Relaxed) -> tuple[Floats, State, float]:

@@ -104,7 +104,7 @@ def _decide(shared: DecideShared, household: Household, states: dict[int, Accoun
         _not_solved(shared.run_id, plan) for plan in plans if plan.status is not Status.SOLVED
     ]
     rows = [row_of(record) for _, (record, _) in filed]
-    return Filed(key, rows, [row_of(leg) for _, (_, legs) in filed for leg in legs], exceptions)
+    return Filed(key, rows, [row for _, (_, trades) in filed for row in trades], exceptions)
 
 
 def _plan_context(shared: DecideShared, state: AccountState) -> PlanContext:
