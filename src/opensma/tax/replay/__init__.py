@@ -7,7 +7,7 @@ This is a second, slower and wider reading than the column law of `relief` and `
 book uses: both must agree wherever both speak, and tests hold them to it.
 """
 
-from opensma.tax.replay.engine import replay
+from opensma.tax.replay.engine import replay, run
 from opensma.tax.replay.policy import Policy
 
-__all__ = ["Policy", "replay"]
+__all__ = ["Policy", "replay", "run"]

@@ -138,6 +138,7 @@ def _close_nothing(
             proceeds_cents=proceeds,
             basis_cents=basis,
             long_term=lot.is_long(event.day),
+            inherited=lot.inherited,
             kind=kind,
         )
     )

@@ -45,26 +45,39 @@ def replay(case: Mapping[str, Any], policy: Policy | None = None) -> dict[str, A
     An event that cannot be ends the replay: the answer is `error` (code, reason, seq, message,
     where, remedy) and the lots open before it. InputError when the frame of the case is wrong.
     """
+    state = _start(case, policy)
+    try:
+        _book(state, case["events"])
+    except LotError as error:
+        return _refusal(state, error)
+    return answer(state)
+
+
+def run(case: Mapping[str, Any], policy: Policy | None = None) -> State:
+    """As `replay`, but the state itself, for forms; LotError where an event cannot be."""
+    state = _start(case, policy)
+    _book(state, case["events"])
+    return state
+
+
+def _start(case: Mapping[str, Any], policy: Policy | None) -> State:
     values = case.get("policy") or {}
     state = state_of(case, policy if policy is not None else Policy.of(values))
-    events = case.get("events")
-    if not isinstance(events, list):
+    if not isinstance(case.get("events"), list):
         raise InputError(
             "case.events",
             "The case has no list of events.",
             where="case",
             remedy="Give 'events': a list, which may be empty.",
         )
-    try:
-        ordered = in_order(events)
-    except LotError as error:
-        return _refusal(state, error, None)
+    return state
+
+
+def _book(state: State, events: list[Mapping[str, Any]]) -> None:
+    ordered = in_order(events)
     for event, last_of_order in zip(ordered, _closes_order(ordered), strict=True):
-        try:
-            _apply(state, event, last_of_order)
-        except LotError as error:
-            return _refusal(state, error, event.sequence)
-    return answer(state)
+        state.at = event.sequence
+        _apply(state, event, last_of_order)
 
 
 def _apply(state: State, event: Event, last_of_order: bool) -> None:
@@ -100,12 +113,12 @@ def _closes_order(events: list[Event]) -> list[bool]:
     return [key is None or last[repr(key)] == place for place, key in enumerate(keys)]
 
 
-def _refusal(state: State, error: LotError, sequence: int | None) -> dict[str, Any]:
+def _refusal(state: State, error: LotError) -> dict[str, Any]:
     return {
         "error": {
             "code": ANSWERS.get(error.code, "INVALID_EVENT"),
             "reason": error.code,
-            "seq": sequence,
+            "seq": state.at,
             "message": error.message,
             "where": error.where,
             "remedy": error.remedy,

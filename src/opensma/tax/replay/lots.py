@@ -115,6 +115,7 @@ class Closed:
     basis_cents: int
     long_term: bool
     kind: str = ""
+    inherited: bool = False
     disallowed_cents: int = 0
     permanent_cents: int = 0
     replaced_by: tuple[str, Quantity] | None = None

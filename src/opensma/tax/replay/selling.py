@@ -137,6 +137,7 @@ def _close_part(
         proceeds_cents=proceeds,
         basis_cents=basis if basis_cents is None else basis_cents,
         long_term=part.inherited or is_long_term(holding_day, event.day),
+        inherited=part.inherited,
         kind=kind,
     )
     state.closed.append(row)

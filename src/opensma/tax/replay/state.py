@@ -59,6 +59,7 @@ class State:
     pending: list[Loss] = field(default_factory=list)  # of an order that is not closed (W13)
     losses: dict[Scope, deque[Loss]] = field(default_factory=dict)
     candidates: dict[Scope, deque[Lot]] = field(default_factory=dict)
+    at: int | None = None  # the event being applied
     seen: set[int] = field(default_factory=set)  # sequence numbers of events
     moved: bool = False  # lots changed places: candidates must be looked up again
 
