@@ -244,3 +244,16 @@ def test_a_file_that_is_no_case_is_refused(
         assert json.loads(capsys.readouterr().out)["error"]["reason"] == "case.not_json"
     assert cli.run(["lots", "replay", str(tmp_path / "none.json")]) == 2
     assert "file.missing" in capsys.readouterr().err
+
+
+def test_the_benchmark_replays_what_it_generates(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["lots", "bench", "--trades", "300", "--securities", "3"]
+    for method in ("FIFO", "TLO"):
+        assert cli.run([*words, "--method", method, "--json"]) == 0
+        result = json.loads(capsys.readouterr().out)
+        assert result["trades"] == 300
+        assert result["washed_slices"] > 0
+        assert result["form_rows"] > result["washed_slices"] / 2
+        assert result["trades_per_second"] == pytest.approx(300 / result["seconds"])
+    assert cli.run(words) == 0
+    assert "trades per second" in capsys.readouterr().out

@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from opensma.cli.output import emit_json, json_option
+from opensma.cli.output import emit_json, json_option, table
 from opensma.errors import InputError
 
 BAD_INPUT = 2
+METHODS = ("FIFO", "LIFO", "HIFO", "LOFO", "HICL", "HICS", "TLO", "MLG", "MLL", "MSG", "MSL")
 
 
 @click.group("lots")
@@ -33,6 +34,23 @@ def replay_command(case: Path, as_json: bool) -> int:
     answer = _answer(case)
     emit_json(answer)
     return BAD_INPUT if "error" in answer else 0
+
+
+@group.command("bench")
+@click.option("--trades", type=click.IntRange(min=1), default=100_000, show_default=True)
+@click.option("--securities", type=click.IntRange(min=1), default=500, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--method", type=click.Choice(METHODS), default="FIFO", show_default=True)
+@json_option
+def bench_command(trades: int, securities: int, seed: int, method: str, as_json: bool) -> None:
+    """Time the replay of a generated household with wash sales and form rows, on one core."""
+    from opensma.cli.lots_bench import measure
+
+    result = measure(trades, securities, seed, method)
+    if as_json:
+        emit_json(result)
+        return
+    table("", ("fact", "value"), [(name.replace("_", " "), v) for name, v in result.items()])
 
 
 def _answer(path: Path) -> dict[str, Any]:

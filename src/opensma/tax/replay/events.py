@@ -14,8 +14,8 @@ from fractions import Fraction
 from typing import Any
 
 from opensma.errors import LotError
-from opensma.tax.replay.exact import Quantity, exact
-from opensma.units import MICROS
+from opensma.tax.replay.exact import Quantity
+from opensma.units import CENTS, MICROS
 
 MOST_DECIMALS = 12
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?")
@@ -49,21 +49,21 @@ class Event:
 
     def quantity(self, name: str = "qty", of: Mapping[str, Any] | None = None) -> Quantity:
         """Shares, in micros: greater than zero, at most twelve decimals (D2)."""
-        number = self._decimal(name, MOST_DECIMALS, of)
+        number = self._scaled(name, MOST_DECIMALS, MICROS, of)
         if number <= 0:
             raise self.invalid("event.bad_quantity", f"'{name}' must be greater than zero.")
-        return exact(number * MICROS)
+        return number
 
     def cents(self, name: str, *, negative: bool = False) -> int:
         """Money in cents; more than two decimals is an error, never a rounding (D1)."""
-        number = self._decimal(name, 2)
+        number = self._scaled(name, 2, CENTS)
         if number < 0 and not negative:
             raise self.invalid("event.negative", f"'{name}' is negative.")
-        return int(number * 100)
+        return int(number)
 
     def amount(self, name: str) -> Fraction:
         """A price or a fraction, exact, not negative."""
-        number = self._decimal(name, 30)
+        number = Fraction(self._scaled(name, 30, 1))
         if number < 0:
             raise self.invalid("event.negative", f"'{name}' is negative.")
         return number
@@ -92,7 +92,9 @@ class Event:
             raise self.invalid("event.missing", f"A {self.kind} needs '{name}'.")
         return value
 
-    def _decimal(self, name: str, decimals: int, of: Mapping[str, Any] | None = None) -> Fraction:
+    def _scaled(
+        self, name: str, decimals: int, scale: int, of: Mapping[str, Any] | None = None
+    ) -> Quantity:
         value = self._given(name, of)
         if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
             raise self.invalid(
@@ -100,13 +102,15 @@ class Event:
                 f"'{name}' is not decimal text: {value!r}.",
                 'Write numbers as text in plain decimals: "12.50".',
             )
-        if len(value.partition(".")[2].rstrip("0")) > decimals:
+        whole, _, rest = value.partition(".")
+        if len(rest.rstrip("0")) > decimals:
             raise self.invalid(
                 "event.decimals",
                 f"'{name}' has more than {decimals} decimals: {value}.",
                 "Round it yourself: this program never rounds what it is given.",
             )
-        return Fraction(value)
+        number, power = int(whole + rest) * scale, 10 ** len(rest)
+        return number // power if number % power == 0 else Fraction(number, power)
 
 
 def in_order(events: Sequence[Mapping[str, Any]]) -> list[Event]:

@@ -37,7 +37,7 @@ def choose(
         return picked(lots, event, policy)
     if event.has("select"):
         return _selected(lots, event, policy)
-    price = Fraction(amount_cents) / quantity
+    price = Fraction(amount_cents) / quantity if method in _CLASSES else Fraction(0)
     return take(ranked(lots, method, policy, event.day, price), quantity, event)
 
 
@@ -69,7 +69,8 @@ def fifo_key(lot: Lot, policy: Policy) -> tuple[Any, ...]:
 
 def sublot_key(lot: Lot, policy: Policy) -> tuple[Any, ...]:
     """Adjusted parts first and the most adjusted before the others, or the reverse (L7, P4)."""
-    adjusted: Quantity = Fraction(lot.wash_cents) / lot.quantity if lot.wash_cents else 0
+    # So fine that different amounts per share stay different, and faster than fractions.
+    adjusted = lot.wash_cents * 10**36 // lot.quantity if lot.wash_cents else 0
     if policy.sublot_depletion == "adjusted_first":
         return (not lot.used, -adjusted, lot.holding_day)
     return (lot.used, adjusted, lot.holding_day)

@@ -124,7 +124,7 @@ def _close_part(
     basis_cents: int | None = None,
 ) -> None:
     """One slice; its shares are gone from the lot, which may now be empty."""
-    part = lot.cut(quantity)
+    part = lot if quantity == lot.quantity else lot.cut(quantity)
     basis, holding_day = _basis_of_sale(part, proceeds)
     row = Closed(
         account=part.account,
@@ -144,6 +144,8 @@ def _close_part(
     settle(part, event.day)
     if kind != "cash_in_lieu":
         note_loss(state, row, part)
+    if part is lot:
+        lot.quantity = 0  # gone as a whole; the position forgets it
 
 
 def _basis_of_sale(part: Lot, proceeds: int) -> tuple[int, int]:
