@@ -9,7 +9,7 @@ from opensma.errors import InputError, LotError
 from opensma.tax.replay import acquiring, corporate, dividends, selling, shorts
 from opensma.tax.replay.events import Event, in_order
 from opensma.tax.replay.policy import Policy
-from opensma.tax.replay.report import answer, open_rows
+from opensma.tax.replay.report import answer, average_all, open_rows
 from opensma.tax.replay.state import State, state_of
 
 HANDLERS: dict[str, Callable[[State, Event], None]] = {
@@ -89,6 +89,8 @@ def _apply(state: State, event: Event, last_of_order: bool) -> None:
             "Give every event a number of its own; an event listed twice counts once.",
         )
     state.seen.add(event.sequence)
+    if state.method == "AVERAGE" and event.kind != "buy":
+        average_all(state)  # what leaves or changes now does so at the average (L8)
     if event.kind == "sell":
         selling.sell(state, event, last_of_order=last_of_order)
     elif event.kind in HANDLERS:

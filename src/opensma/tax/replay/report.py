@@ -31,8 +31,7 @@ def answer(state: State) -> Row:
 def open_rows(state: State) -> list[Row]:
     """Every open lot and, with negative quantity and basis, every open short lot."""
     if state.method == "AVERAGE":
-        for account, security in state.positions:
-            pool(state, account, security)
+        average_all(state)
     rows = [_open(state, lot) for lot in _open_lots(state)]
     for shorts in state.shorts.values():
         for short in shorts:
@@ -48,6 +47,12 @@ def open_rows(state: State) -> list[Row]:
                 }
             )
     return rows
+
+
+def average_all(state: State) -> None:
+    """Give every share of a position the average basis (L8)."""
+    for account, security in state.positions:
+        pool(state, account, security)
 
 
 def _open_lots(state: State) -> list[Lot]:
