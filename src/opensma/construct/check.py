@@ -112,7 +112,7 @@ def check_plans(
     """Every rule that a taxpayer's plans break, and every figure that their trades do not give."""
     trades = [plan.trades for plan in plans]
     solved = [plan.status is Status.SOLVED for plan in plans]
-    found, figures = _judge(universe, taxpayer, trades, as_of_day, solved)
+    found, figures = judge(universe, taxpayer, trades, as_of_day, solved)
     for account, plan, exact in zip(taxpayer.accounts, plans, figures, strict=False):
         if plan.status is Status.SOLVED:
             found += _claims(account, plan, exact)
@@ -123,10 +123,10 @@ def check_trades(
     universe: Universe, taxpayer: Taxpayer, trades: Sequence[Moves], as_of_day: int
 ) -> list[Violation]:
     """Every rule that trades break which no plan vouches for."""
-    return _judge(universe, taxpayer, trades, as_of_day, [True] * len(trades))[0]
+    return judge(universe, taxpayer, trades, as_of_day, [True] * len(trades))[0]
 
 
-def _judge(
+def judge(
     universe: Universe,
     taxpayer: Taxpayer,
     trades: Sequence[Moves],

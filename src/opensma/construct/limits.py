@@ -134,11 +134,11 @@ def _bracket(
     limit: float,
     floor: float,
 ) -> Relaxed:
-    scale = max(abs(limit), 1e-9)
     kept = found if now <= limit else None
     low, high = (floor, price) if now <= limit else (price, _MOST)
+    reached: dict[float, float] = {price: now}
     for _ in range(14):
-        if abs(now - limit) <= _CLOSE * scale and now <= limit:
+        if now <= limit and limit - now <= _CLOSE * max(abs(limit), 1e-9):
             break
         if now <= limit:
             high, kept = price, found
@@ -146,22 +146,31 @@ def _bracket(
             low = price
         if high <= floor * 1.01 + 1e-9:
             break
-        price = _between(low, high, price, now / scale if limit > 0 else np.inf, floor)
+        price = _between(low, high, reached, limit, floor)
         now, found = at(price, found)
+        reached[price] = now
     if now <= limit or kept is None:
         return found
     return kept
 
 
-def _between(low: float, high: float, price: float, ratio: float, floor: float) -> float:
-    """A next price: multiplicative steps until both sides are known, then the middle in logs."""
-    base = max(low, 1e-4)
-    if high >= _MOST:
-        step = min(max(ratio, 1.5), 8.0) if np.isfinite(ratio) else 8.0
-        return max(price, 5e-3) * step
-    if low <= floor:
-        return max(price * max(0.25, min(0.8, ratio)), floor)
-    return float(np.sqrt(base * high))
+def _between(
+    low: float, high: float, reached: dict[float, float], limit: float, floor: float
+) -> float:
+    """A next price: large steps until both sides are known, then false position in logs."""
+    if high >= _MOST and low in reached:
+        over = reached[low] / limit if limit > 0.0 else 8.0
+        return max(low, 5e-3) * min(max(over, 1.5), 8.0)
+    if low not in reached:
+        under = reached[high] / limit if limit > 0.0 else 0.0
+        return max(high * min(max(under, 0.25), 0.8), floor)
+    x0, x1 = np.log(max(low, 1e-4)), np.log(high)
+    part = 0.5
+    if limit > 0.0 and reached[high] > 0.0:
+        y0, y1 = np.log(reached[low] / limit), np.log(reached[high] / limit)
+        if y0 > y1:
+            part = min(max(y0 / (y0 - y1) + 0.02, 0.1), 0.9)  # a hair to the side that keeps it
+    return float(np.exp(x0 + part * (x1 - x0)))
 
 
 def reprice(desk: Desk, prices: Prices) -> Desk:

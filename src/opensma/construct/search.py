@@ -22,6 +22,7 @@ _GAIN = 5e-10  # of V: half a cent on ten million dollars
 _FAR = 3e-7  # of V: trades further from helping than this wait for the last sweep
 _SWEEPS = 12
 _PAIRS = 24
+_WORTH = 3  # pairs made, from which another round pays
 _REACH = 3  # units either way in the thorough search
 FEW = 24  # names up to which it runs
 _FIELDS = 9  # of a `Change`, as a row of a table
@@ -546,7 +547,7 @@ def improve(data: Columns, limits: Limits, goal: Goal, state: State) -> float:
     for _ in range(3):
         for again in range(2):
             singles(data, limits, goal, state, margin, again == 0)
-            if pairs(data, limits, goal, state, 3) == 0:
+            if pairs(data, limits, goal, state, 3) < _WORTH:
                 break
         if singles(data, limits, goal, state, margin, True) == 0:
             break

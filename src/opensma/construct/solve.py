@@ -21,6 +21,7 @@ from opensma.construct.prepare import Choice, Desk, Prepared, blocked, desk
 from opensma.construct.problem import Codes, Floats, Taxpayer
 from opensma.construct.search import TAX, VARIANCE, State, removal, start
 from opensma.construct.wash import lot_rows
+from opensma.errors import ensure
 
 __all__ = ["Prepared", "solve_taxpayer"]
 _TIGHTER = (2.0, 5.0, 25.0)  # times the aversion, where rounding has left a cap exceeded
@@ -257,26 +258,28 @@ def moves(answer: Answer) -> check.BareMoves:
 def _judged(
     prepared: Prepared, taxpayer: Taxpayer, answers: list[Answer], as_of: int
 ) -> list[Plan]:
-    """Plans with exact figures; what the check refuses is replaced, then all are judged again."""
-    universe = prepared.universe
-    refused: dict[int, Plan] = {}
+    """Plans with exact figures; what the check refuses trades nothing, and all are judged again."""
+    refused: dict[int, tuple[Status, str]] = {}
+    number = {a.account_id: p for p, a in enumerate(taxpayer.accounts)}
     while True:
         trades = [check.BareMoves.none() if p in refused else moves(a)
                   for p, a in enumerate(answers)]  # fmt: skip
-        figures = check.evaluate(universe, taxpayer, trades, as_of)
-        plans = [
-            refused.get(p) or _plan(prepared, taxpayer, p, answers[p], trades[p], figures[p])
-            for p in range(len(answers))
-        ]
-        violations = check.check_plans(universe, taxpayer, plans, as_of)
+        solved = [p not in refused for p in range(len(answers))]
+        violations, figures = check.judge(prepared.universe, taxpayer, trades, as_of, solved)
+        ensure(len(figures) == len(answers), "trades name what is not there", found=violations)
         if not violations:
-            return plans
-        number = {a.account_id: p for p, a in enumerate(taxpayer.accounts)}
+            break
         for found in violations:
             position = number[found.account_id]
+            ensure(solved[position], "a plan without trades breaks a rule", found=found)
             if position not in refused:
-                status, message = explain(prepared, taxpayer, position, as_of, found)
-                refused[position] = _nothing(answers[position], figures[position], status, message)
+                refused[position] = explain(prepared, taxpayer, position, as_of, found)
+    return [
+        _nothing(answer, figures[p], *refused[p])
+        if p in refused
+        else _plan(prepared, taxpayer, p, answer, trades[p], figures[p])
+        for p, answer in enumerate(answers)
+    ]
 
 
 def _nothing(answer: Answer, figures: check.Figures, status: Status, message: str) -> Plan:
