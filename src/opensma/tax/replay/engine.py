@@ -62,6 +62,13 @@ def run(case: Mapping[str, Any], policy: Policy | None = None) -> State:
 
 def _start(case: Mapping[str, Any], policy: Policy | None) -> State:
     values = case.get("policy") or {}
+    if not isinstance(values, Mapping):
+        raise InputError(
+            "case.policy",
+            "'policy' is not an object of names and values.",
+            where="case",
+            remedy="Leave it out, or give only the policies that differ from the default.",
+        )
     state = state_of(case, policy if policy is not None else Policy.of(values))
     if not isinstance(case.get("events"), list):
         raise InputError(

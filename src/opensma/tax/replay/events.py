@@ -18,8 +18,10 @@ from opensma.tax.replay.exact import Quantity
 from opensma.units import CENTS, MICROS
 
 MOST_DECIMALS = 12
-_DECIMAL = re.compile(r"-?\d+(\.\d+)?")
-_RATIO = re.compile(r"\d+(\.\d+)?(/\d+(\.\d+)?)?")
+LONGEST_NUMBER = 40  # characters
+YEARS = range(1800, 3000)  # one year more or less is still a date
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_RATIO = re.compile(r"[0-9]+(\.[0-9]+)?(/[0-9]+(\.[0-9]+)?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ class Event:
     def ratio(self, name: str = "ratio") -> Fraction:
         """New shares per old share: '2', '3/2', '1/10' (C1). LotError event.bad_ratio."""
         value = self.text(name)
-        if not _RATIO.fullmatch(value) or not all(Fraction(part) for part in value.split("/")):
+        known = len(value) <= LONGEST_NUMBER and _RATIO.fullmatch(value)
+        if not known or not all(Fraction(part) for part in value.split("/")):
             raise self.invalid("event.bad_ratio", f"'{value}' is not a ratio such as 2 or 3/2.")
         first, _, second = value.partition("/")
         return Fraction(first) / Fraction(second or 1)
@@ -96,7 +99,8 @@ class Event:
         self, name: str, decimals: int, scale: int, of: Mapping[str, Any] | None = None
     ) -> Quantity:
         value = self._given(name, of)
-        if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
+        plain = isinstance(value, str) and len(value) <= LONGEST_NUMBER
+        if not plain or not _DECIMAL.fullmatch(value):
             raise self.invalid(
                 "event.not_decimal",
                 f"'{name}' is not decimal text: {value!r}.",
@@ -122,7 +126,9 @@ def day_of(text: object, name: str, where: str) -> int:
     """A date written YYYY-MM-DD as its ordinal. LotError event.bad_date."""
     try:
         if isinstance(text, str) and len(text) == len("2024-01-31"):
-            return date.fromisoformat(text).toordinal()
+            day = date.fromisoformat(text)
+            if day.year in YEARS:
+                return day.toordinal()
     except ValueError:  # not a day of the calendar
         pass
     raise LotError(

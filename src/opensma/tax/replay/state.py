@@ -135,12 +135,14 @@ def state_of(case: Mapping[str, Any], policy: Policy) -> State:
     method = case.get("method", "FIFO")
     if method not in METHODS:
         raise _bad("case.method", f"There is no method {method!r}.", f"{', '.join(METHODS)}.")
-    accounts = [_account(entry) for entry in case.get("accounts") or []]
+    listed = case.get("accounts")
+    accounts = [_account(entry) for entry in listed] if isinstance(listed, list) else []
     numbers = {account.name: number for number, account in enumerate(accounts)}
     if not accounts or len(numbers) != len(accounts):
         raise _bad("case.accounts", "Accounts are missing or named twice.", "List each one once.")
     identical = case.get("substantially_identical") or []
-    if not all(isinstance(group, list) for group in identical):
+    whole = isinstance(identical, list)
+    if not whole or not all(isinstance(group, list) for group in identical):
         raise _bad("case.identical", "A group is not a list.", "Give lists of securities.")
     return State(accounts, method, policy, identical, numbers)
 
