@@ -19,7 +19,7 @@ from opensma.units import CENTS, MICROS
 
 MOST_DECIMALS = 12
 LONGEST_NUMBER = 40  # characters
-YEARS = range(1800, 3000)  # one year more or less is still a date
+YEARS = range(1000, 9000)  # far from both ends of the calendar, since dates are moved
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _RATIO = re.compile(r"[0-9]+(\.[0-9]+)?(/[0-9]+(\.[0-9]+)?)?")
 
