@@ -233,6 +233,7 @@ FRAMES = {
 def test_a_frame_that_is_wrong_is_refused(replay: Any, reason: str) -> None:
     status, answer = replay(FRAMES[reason])
     assert (status, answer["error"]["reason"], answer["open"]) == (2, reason, [])
+    assert answer["error"]["seq"] == (1 if reason == "event.bad_date" else None)
 
 
 def test_a_file_that_is_no_case_is_refused(

@@ -7,7 +7,7 @@ from typing import Any
 
 from opensma.errors import InputError, LotError
 from opensma.tax.replay import acquiring, corporate, dividends, selling, shorts
-from opensma.tax.replay.events import Event, in_order
+from opensma.tax.replay.events import Event, event_of, in_order, sequence_of
 from opensma.tax.replay.policy import Policy
 from opensma.tax.replay.report import answer, average_all, open_rows
 from opensma.tax.replay.state import State, state_of
@@ -81,7 +81,11 @@ def _start(case: Mapping[str, Any], policy: Policy | None) -> State:
 
 
 def _book(state: State, events: list[Mapping[str, Any]]) -> None:
-    ordered = in_order(events)
+    read = []
+    for fields in events:
+        state.at = sequence_of(fields)
+        read.append(event_of(fields))
+    ordered = in_order(read)
     for event, last_of_order in zip(ordered, _closes_order(ordered), strict=True):
         state.at = event.sequence
         _apply(state, event, last_of_order)

@@ -117,9 +117,15 @@ class Event:
         return number // power if number % power == 0 else Fraction(number, power)
 
 
-def in_order(events: Sequence[Mapping[str, Any]]) -> list[Event]:
+def in_order(events: Sequence[Event]) -> list[Event]:
     """Events by date, then sequence; the order they are listed in has no meaning (D6)."""
-    return sorted((_event(fields) for fields in events), key=lambda e: (e.day, e.sequence))
+    return sorted(events, key=lambda event: (event.day, event.sequence))
+
+
+def sequence_of(fields: object) -> int | None:
+    """The number of an event as given, None where it has none."""
+    sequence = fields.get("seq") if isinstance(fields, Mapping) else None
+    return sequence if isinstance(sequence, int) and not isinstance(sequence, bool) else None
 
 
 def day_of(text: object, name: str, where: str) -> int:
@@ -139,12 +145,13 @@ def day_of(text: object, name: str, where: str) -> int:
     )
 
 
-def _event(fields: Mapping[str, Any]) -> Event:
-    sequence = fields.get("seq") if isinstance(fields, Mapping) else None
-    if not isinstance(sequence, int) or isinstance(sequence, bool):
+def event_of(fields: Mapping[str, Any]) -> Event:
+    """The frame of one event: number, date, type. LotError event.bad_seq, event.bad_date."""
+    sequence = sequence_of(fields)
+    if sequence is None:
         raise LotError(
             "event.bad_seq",
-            f"'seq' is not a whole number: {sequence!r}.",
+            f"An event has no whole number as 'seq': {fields!r:.80}.",
             where="events",
             remedy="Number the events; 'seq' orders the events of one date.",
         )
