@@ -176,7 +176,7 @@ def _sorted_lots(
     tie = np.where(rate == 0.0, -gain, 0.0)
     allowed = ~(choice.no_loss[lots.security] & (gain < 0.0))
     rows = np.flatnonzero(allowed)
-    keys = (lots.basis, lots.quantity, lots.acquired_day, tie, tax, lots.security)
+    keys = (lots.basis, lots.acquired_day, tax + tie, lots.security)
     order = rows[np.lexsort(tuple(column[rows] for column in keys))]
     return order, LotColumns(
         lots.security[order],
