@@ -30,7 +30,7 @@ from opensma.trade.opening import close_opening, open_stage
 from opensma.trade.post import post_stage
 from opensma.trade.propose import decide_stage
 from opensma.trade.review import review_stage
-from opensma.workers import Workers
+from opensma.workers import Workers, start_early
 
 Stage = Callable[[DayContext], dict[str, object]]
 Notice = Callable[[str, int], Callable[[int], None]]
@@ -43,6 +43,7 @@ TRADING_DAY: tuple[tuple[str, Stage], ...] = (
     ("post", post_stage),
     ("measure", measure_stage),
 )
+WORKERS_NEED = ("opensma.trade.preload",)  # made ready while the first stage runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def run_day(
     with book.only_run():
         run = _begin(book, seen, day, recorded_at)
         if run.status != "done":
+            start_early(workers, WORKERS_NEED)
             context = open_day(
                 book, seen, run, day.toordinal(), workers=workers, batch=batch, progress=_quiet
             )

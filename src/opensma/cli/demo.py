@@ -17,7 +17,6 @@ from opensma.cli.output import (
     emit_json,
     json_option,
     note,
-    note_compilation,
     progress,
     stage_bars,
     table,
@@ -126,7 +125,8 @@ def _run(accounts: int, market_path: Path | None, url: str, seed: int, workers: 
     with _timed(seconds, "market"):
         path, market = _market(market_path, Book(url).path, seed)
     day = market.day(-1)
-    with _timed(seconds, "book"), _bar(accounts, "Building the book") as advance:
+    day = market.day(-1)
+    note_compilation()
         built = build_book(
             url, market, day, accounts=accounts, seed=seed, workers=workers, progress=advance
         )
@@ -134,7 +134,6 @@ def _run(accounts: int, market_path: Path | None, url: str, seed: int, workers: 
     if built.reused:
         note(f"Using the demo book that is there: {opened.label}")
     link_market(opened, path)
-    note_compilation()
     note(f"Running the trading day {day} ...")
     with _timed(seconds, "day"), stage_bars() as notice:
         report = run_day(

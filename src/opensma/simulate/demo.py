@@ -20,11 +20,12 @@ from opensma.book.names import key_map, register_securities
 from opensma.book.runs import ACTIONS_THROUGH
 from opensma.book.series import put_days
 from opensma.book.store import Book, get_setting, init_book, open_book, put_setting
+from opensma.day import WORKERS_NEED
 from opensma.errors import BookError, InputError
 from opensma.market import Market
 from opensma.simulate import people
 from opensma.simulate.history import HistoryShared, live_shard
-from opensma.workers import map_shards
+from opensma.workers import map_shards, start_early
 
 DEMO = "demo"  # the setting that says what a demo book was made of
 MOST_ACCOUNTS = 100_000
@@ -56,6 +57,7 @@ def build_book(
     The same demo book is reused, or finished when its making was interrupted. InputError for a
     number of accounts out of range; BookError where another book is. `progress` counts accounts.
     """
+    start_early(workers, WORKERS_NEED)
     past = market.until(date.fromordinal(_previous(market, day)))
     simulated = _everybody(past, accounts, seed)
     recipe = {
