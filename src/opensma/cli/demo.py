@@ -125,8 +125,8 @@ def _run(accounts: int, market_path: Path | None, url: str, seed: int, workers: 
     with _timed(seconds, "market"):
         path, market = _market(market_path, Book(url).path, seed)
     day = market.day(-1)
-    day = market.day(-1)
     note_compilation()
+    with _timed(seconds, "book"), _bar(accounts, "Building the book") as advance:
         built = build_book(
             url, market, day, accounts=accounts, seed=seed, workers=workers, progress=advance
         )

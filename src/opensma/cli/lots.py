@@ -44,7 +44,7 @@ def replay_command(case: Path, as_json: bool) -> int:
 @json_option
 def bench_command(trades: int, securities: int, seed: int, method: str, as_json: bool) -> None:
     """Time the replay of a generated household with wash sales and form rows, on one core."""
-    from opensma.cli.lots_bench import measure
+    from opensma.cli._lots_bench import measure
 
     result = measure(trades, securities, seed, method)
     if as_json:
