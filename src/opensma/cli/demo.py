@@ -17,6 +17,7 @@ from opensma.cli.output import (
     emit_json,
     json_option,
     note,
+    note_compilation,
     progress,
     stage_bars,
     table,
