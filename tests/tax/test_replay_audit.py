@@ -230,7 +230,7 @@ def test_an_order_in_single_shares_gives_the_same_money(
     for event in case["events"]:
         many = int(event["qty"]) if event["type"] in ("buy", "sell") else 1
         for part in range(many):
-            fill = event | {"seq": event["seq"] * 100 + part}
+            fill = event | {"seq": event["seq"] * 1_000 + part}  # MOST_SHARES fit between
             if many > 1:
                 fill |= {"qty": "1", "amount": money(int(cents(event["amount"])) // many)}
             if event["type"] == "sell":
