@@ -84,7 +84,8 @@ def _map_pool(
     except BrokenProcessPool:
         raise OpensmaError(
             "workers.died",
-            "A worker process ended without an answer; the machine may be out of memory.",
+            "A worker process ended without an answer: out of memory, or started by a script "
+            "that does not stand below `if __name__ == '__main__':`.",
             where=f"{workers} workers",
             remedy="Run the same command again with fewer --workers; what was recorded stays.",
         ) from None
