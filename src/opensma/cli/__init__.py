@@ -33,6 +33,7 @@ NOUNS: dict[str, str] = {
     "market": "Import, generate and check securities, prices and corporate actions.",
     "construct": "Solve the decision alone, from files, and measure the solver.",
     "lots": "Replay and time the tax-lot rules alone, from files.",
+    "tax": "Tax forms of a trade list, and how they compare with the custodian's.",
     "measure": "Check return calculations against worked cases.",
     "serve": "Serve the portal.",
 }
