@@ -169,6 +169,9 @@ _LOTS = {
     "wash_cents": "BIGINT",
     "replaces": "BIGINT",
     "purchase": "BIGINT",
+    "inherited": "BIGINT",
+    "loss_basis_cents": "BIGINT",
+    "origin": "BIGINT",
 }
 _LOSSES = {
     "account_id": "VARCHAR",
@@ -183,6 +186,8 @@ _LOSSES = {
     "quantity_micros": "BIGINT",
     "loss_cents": "BIGINT",
     "harvest": "BIGINT",
+    "inherited": "BIGINT",
+    "origin": "BIGINT",
 }
 _DAYS = {"acquired_day", "holding_day", "sold_day"}
 

@@ -17,7 +17,7 @@ from opensma.units import Ints
 
 
 class Kind(StrEnum):
-    """Business events. Every kind has one clause in `fold.py`."""
+    """Business events. Every kind has one clause in `fold.py` or `fold_actions.py`."""
 
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
@@ -27,12 +27,26 @@ class Kind(StrEnum):
     CASH_MERGER = "cash_merger"  # C6
     WORTHLESS = "worthless"
     DIVIDEND = "dividend"
-    SPLIT = "split"  # C1
+    SPLIT = "split"  # C1: reverse splits and stock dividends too
     SPIN_OFF = "spin_off"  # C3
+    STOCK_MERGER = "stock_merger"  # C4; with boot C5
+    EXCHANGE = "exchange"  # of a part (C10)
+    RETURN_OF_CAPITAL = "return_of_capital"  # C7
+    SYMBOL_CHANGE = "symbol_change"  # C8: the key stays
+    TRANSFER_IN = "transfer_in"  # in kind, with lots (C9)
+    TRANSFER_OUT = "transfer_out"
+    GIFT_IN = "gift_in"  # G1, G2
+    GIFT_OUT = "gift_out"
+    INHERITANCE = "inheritance"  # G4, H6
+    LOT_METHOD = "lot_method"  # standing instruction (L3)
+    LOT_CHOICE = "lot_choice"  # for one order (L2)
+    REVERSAL = "reversal"  # undoes an action that nothing later depends on (D9)
     WASH_ADJUSTMENT = "wash_adjustment"  # W9, W10: in the account that holds the replacement
     LOSS_DISALLOWED = "loss_disallowed"  # the same match, in the account that sold
 
 
+ARRIVALS = frozenset({Kind.TRANSFER_IN, Kind.GIFT_IN, Kind.INHERITANCE})
+DEPARTURES = frozenset({Kind.TRANSFER_OUT, Kind.GIFT_OUT})
 SALES = frozenset({Kind.SELL, Kind.CASH_IN_LIEU, Kind.CASH_MERGER, Kind.WORTHLESS})
 
 

@@ -14,7 +14,6 @@ import numpy as np
 
 from opensma.book.master import Security
 from opensma.book.state import AccountState
-from opensma.tax.holding import long_term_from
 from opensma.tax.wash import WINDOW_DAYS
 from opensma.units import Ints, notional_cents, split_cents
 
@@ -104,7 +103,7 @@ def lot_rows(
     """Open lots by symbol and lot number; `prices` (largest key + 1,) in micros by book key."""
     lots = state.lots
     value = _lot_values(state, prices).tolist()
-    turns = long_term_from(lots.holding_day).tolist()
+    turns = lots.long_from.tolist()
     found = []
     for i, key in enumerate(lots.security.tolist()):
         security = securities[key]

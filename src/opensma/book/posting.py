@@ -14,6 +14,7 @@ import numpy as np
 
 from opensma.book.fold import book
 from opensma.book.journal import SALES, Booked, Entry, Kind, ints
+from opensma.book.moves import Body
 from opensma.book.state import AccountState
 from opensma.errors import ensure
 from opensma.tax import wash
@@ -103,8 +104,13 @@ class TaxpayerLedger:
         settle: int,
         source_id: str,
         kind: Kind = Kind.SELL,
+        more: Body | None = None,
     ) -> None:
-        """Sales by explicit lot (L2); basis and term are recorded with the entry. LotError."""
+        """Sales by explicit lot (L2); basis and term are recorded with the entry. LotError.
+
+        `more` goes into the body as it is. `left` is there where a gift with two bases made the
+        basis of the sale another than the one that left the lot (G2).
+        """
         ensure(kind in SALES, "not a sale", kind=kind)
         lots = self.states[account].lots
         slices, _ = relieve_many(lots, sold.lot, sold.quantity_micros, sold.proceeds_cents, day)
@@ -120,7 +126,10 @@ class TaxpayerLedger:
             "long": ints(slices.long_term),
             "taxed": int(self.taxed[account]),
             "ref": list(sold.reference),
+            **(more or {}),
         }
+        if not np.array_equal(slices.left_cents, slices.basis_cents):
+            body["left"] = ints(slices.left_cents)
         self.post(Entry(account, kind, day, settle, source_id, body))
 
     def match_washes(self, day: int, source_id: str) -> int:
@@ -152,6 +161,7 @@ class TaxpayerLedger:
                         source=rows.seq,
                         lot=rows.lot,
                         acquisition=rows.acquisition,
+                        origin=wash.origin_of(rows.origin, key),
                         security=rows.security,
                         group=self.group_of_key[rows.security],
                         acquired_day=rows.acquired_day,
@@ -184,7 +194,8 @@ class TaxpayerLedger:
 
     def _disallow(self, account: int, rows: wash.Matches, day: int, source_id: str) -> None:
         sold_day = int(rows.sold_day[0])
-        long = is_long_term(rows.loss_holding_day, rows.sold_day)
+        inherited = self._inherited(account, rows)
+        long = inherited | is_long_term(rows.loss_holding_day, rows.sold_day)
         body = {
             "sold_day": sold_day,
             "seq": ints(rows.source),
@@ -197,6 +208,16 @@ class TaxpayerLedger:
         }
         source = f"{source_id}/loss/{sold_day}"
         self.post(Entry(account, Kind.LOSS_DISALLOWED, day, day, source, body))
+
+    def _inherited(self, account: int, rows: wash.Matches) -> np.ndarray:
+        """Whether each loss is of a lot that was inherited, and so long-term (H6)."""
+        losses = self.states[account].losses
+        named = zip(
+            losses.seq.tolist(), losses.lot.tolist(), losses.inherited.tolist(), strict=True
+        )
+        flags = {(seq, lot): bool(flag) for seq, lot, flag in named}
+        pairs = zip(rows.source.tolist(), rows.loss_lot.tolist(), strict=True)
+        return np.array([flags[pair] for pair in pairs], dtype=bool)
 
     def _adjust(self, account: int, rows: wash.Matches, day: int, source_id: str) -> None:
         body = {

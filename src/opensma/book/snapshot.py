@@ -1,7 +1,8 @@
 """Account state as one checksummed block of bytes: fixed columns, no row-by-row walk to load it.
 
 Layout: magic, twelve int64 scalars (row counts included), then each table's columns in order, each
-in the narrowest type that holds it by rule. Little-endian on every machine.
+in the narrowest type that holds it by rule. Little-endian on every machine. An account without
+inherited, given or transferred lots is written without the columns that tell of them (`SMA1`).
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import numpy as np
 
 from opensma.book.state import LOSS_COLUMNS, YEAR_COLUMNS, AccountState, OpenLosses
 from opensma.errors import BookError, ensure
-from opensma.tax.lots import LOT_COLUMNS, Lots
+from opensma.tax.lots import LOT_COLUMNS, NO_LOSS_BASIS, Lots
 from opensma.units import Ints
 
-MAGIC = b"SMA1"
+USUAL, FULL = b"SMA1", b"SMA2"
+_EXTRA = {"inherited": 0, "loss_basis_cents": NO_LOSS_BASIS, "origin": 0}  # not in SMA1
 _SCALARS = (
     "account_key",
     "seq",
@@ -39,6 +41,8 @@ _NARROW = {
     "used": "<i1",
     "purchase": "<i1",
     "harvest": "<i1",
+    "inherited": "<i1",
+    "origin": "<i4",
 }
 
 
@@ -46,22 +50,23 @@ def pack(state: AccountState) -> bytes:
     """The state without its hash, as bytes; equal states give equal bytes."""
     scalars = [getattr(state, name) for name in _SCALARS]
     sizes = [len(state.pending), len(state.years), len(state.losses), len(state.lots)]
-    parts = [MAGIC, np.array(scalars + sizes, dtype="<i8").tobytes()]
+    full = not (state.lots.usual and state.losses.usual)
+    parts = [FULL if full else USUAL, np.array(scalars + sizes, dtype="<i8").tobytes()]
     parts.append(state.pending.astype("<i8").tobytes())
     parts.append(state.years.astype("<i8").tobytes())
-    parts += [_column(state.losses, name) for name in LOSS_COLUMNS]
-    parts += [_column(state.lots, name) for name in LOT_COLUMNS]
+    for table, columns in ((state.losses, LOSS_COLUMNS), (state.lots, LOT_COLUMNS)):
+        parts += [_column(table, name) for name in columns if full or name not in _EXTRA]
     return b"".join(parts)
 
 
 def unpack(body: bytes, head_hash: str) -> AccountState:
     """The inverse of `pack`; the caller has compared the checksum."""
-    ensure(body[:4] == MAGIC, "unknown state layout", magic=body[:4])
+    ensure(body[:4] in (USUAL, FULL), "unknown state layout", magic=body[:4])
     count = len(_SCALARS) + 4
     numbers = np.frombuffer(body, "<i8", count, 4)
     scalars = {name: int(v) for name, v in zip(_SCALARS, numbers, strict=False)}
     pending, years, losses, lots = (int(v) for v in numbers[len(_SCALARS) :])
-    reader = _Reader(body, 4 + 8 * count)
+    reader = _Reader(body, 4 + 8 * count, full=body[:4] == FULL)
     return AccountState(
         head_hash=head_hash,
         **scalars,
@@ -117,8 +122,8 @@ def _column(table: Any, name: str) -> bytes:
 
 
 class _Reader:
-    def __init__(self, body: bytes, offset: int) -> None:
-        self.body, self.offset = body, offset
+    def __init__(self, body: bytes, offset: int, full: bool) -> None:
+        self.body, self.offset, self.full = body, offset, full
 
     def take(self, kind: str, count: int) -> Ints:
         values = np.frombuffer(self.body, kind, count, self.offset)
@@ -126,4 +131,6 @@ class _Reader:
         return values.astype(np.int64)
 
     def column(self, name: str, count: int) -> Ints:
+        if name in _EXTRA and not self.full:
+            return np.full(count, _EXTRA[name], dtype=np.int64)
         return self.take(_NARROW.get(name, "<i8"), count)

@@ -24,6 +24,8 @@ LOSS_COLUMNS = (
     "quantity_micros",
     "loss_cents",
     "harvest",
+    "inherited",
+    "origin",
 )
 
 YEAR_COLUMNS = (
@@ -58,6 +60,13 @@ class OpenLosses:
     quantity_micros: Ints
     loss_cents: Ints
     harvest: Ints  # 1 when the sale was made to realise the loss
+    inherited: Ints  # 1: the lot was inherited, the loss is long-term (H6)
+    origin: Ints  # as in `Lots`
+
+    @property
+    def usual(self) -> bool:
+        """Whether no loss comes from an inherited lot or one that another account numbered."""
+        return not (self.inherited.any() or self.origin.any())
 
     def __len__(self) -> int:
         return len(self.seq)

@@ -23,7 +23,6 @@ from opensma.book.plans import PlanTrade, StoredPlan, day_trades
 from opensma.book.state import AccountState, new_account
 from opensma.construct.plan import Reason
 from opensma.tax.cut import cut_columns
-from opensma.tax.holding import long_term_from
 from opensma.tax.wash import WINDOW_DAYS
 
 
@@ -229,10 +228,10 @@ def _lots_sold(
     quantity = np.array([-t.quantity_micros for t in sales], dtype=np.int64)
     basis = cut_columns(lots.basis_cents[rows], quantity, lots.quantity_micros[rows]).tolist()
     taxed, profile = context.account.taxed, context.profile
-    found = {}
+    long_from, found = lots.long_from, {}
     for trade, row, cost in zip(sales, rows.tolist(), basis, strict=True):
         holding = int(lots.holding_day[row])
-        turns = long_term_from(holding)
+        turns = int(long_from[row])
         long = turns <= context.day
         rate = profile.long_rate_micros if long else profile.short_rate_micros
         proceeds = trade.notional_cents - fees.get(trade.trade_id, 0)

@@ -442,7 +442,7 @@ def prices_by_key(
 
 def _activity(booked: Booked, securities: dict[int, Security]) -> ActivityRow:
     entry, body = booked.entry, booked.entry.body
-    keys = {body[name] for name in ("parent", "child") if name in body}
+    keys = {body[name] for name in ("parent", "child", "new_security") if name in body}
     held = body.get("security", [])
     keys |= set(held) if isinstance(held, list) else {held}
     sale = entry.kind in SALES
@@ -472,7 +472,9 @@ def cash_effect(entry: Entry) -> int:
         return int(sum(body["cents"]))
     if entry.kind is Kind.BUY:
         return -int(sum(body["cost"]))
-    return int(sum(body["proceeds"])) if entry.kind in SALES else 0
+    if entry.kind is Kind.REVERSAL:
+        return sum(cents for _, cents in body["cash"])
+    return int(sum(body["proceeds"] if entry.kind in SALES else body.get("cash", ())))
 
 
 _WASHES = frozenset({Kind.WASH_ADJUSTMENT, Kind.LOSS_DISALLOWED})

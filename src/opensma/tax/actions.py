@@ -1,4 +1,4 @@
-"""What the market does to lots: splits, fractions, spin-offs, mergers (C1 to C3, C6).
+"""What the market does to lots: splits, spin-offs, mergers, capital returned (C1 to C10).
 
 Basis is conserved to the cent and dates are carried (I2, H5). Nothing here is a purchase (W2).
 A ratio is `numerator` new shares for `denominator` old ones. Pure.
@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from opensma.errors import LotError
-from opensma.tax.lots import Lots
-from opensma.tax.relief import Picks, fifo_picks
-from opensma.units import MICROS, Ints, cut_cents, round_half_up
+from opensma.tax.lots import NO_LOSS_BASIS, Lots
+from opensma.tax.relief import Picks, cut_off, fifo_picks
+from opensma.units import MICROS, MICROS_PER_CENT, Ints, cut_cents, round_half_up
 
 
 def split(lots: Lots, security: int, numerator: int, denominator: int) -> Lots:
@@ -71,6 +71,10 @@ def spin_off(
     moved_wash = _shares_of(wash[rows], part, part + whole)
     basis[rows] -= moved_basis
     wash[rows] -= moved_wash
+    second = lots.loss_basis_cents.copy()
+    given = second[rows] != NO_LOSS_BASIS
+    moved_second = np.where(given, _shares_of(second[rows], part, part + whole), 0)
+    second[rows] -= moved_second
     spun = lots.take(rows).with_columns(
         lot=np.arange(next_lot, next_lot + len(rows), dtype=np.int64),
         security=np.full(len(rows), child, dtype=np.int64),
@@ -78,9 +82,112 @@ def spin_off(
         basis_cents=moved_basis,
         wash_cents=moved_wash,
         purchase=np.zeros(len(rows), dtype=np.int64),
+        loss_basis_cents=np.where(given, moved_second, NO_LOSS_BASIS),
     )
-    left = lots.with_columns(basis_cents=basis, wash_cents=wash)
+    left = lots.with_columns(basis_cents=basis, wash_cents=wash, loss_basis_cents=second)
     return left.joined(spun), next_lot + len(rows)
+
+
+def merge(lots: Lots, security: int, into: int, numerator: int, denominator: int) -> Lots:
+    """Stock merger: every lot becomes shares of `into`; basis and dates carry (C4).
+
+    Such shares were not bought as what they are now, so they replace nothing (W2). LotError
+    lots.bad_ratio.
+    """
+    held = lots.security == security
+    after = split(lots, security, numerator, denominator) if held.any() else lots
+    held = after.security == security
+    return after.with_columns(
+        security=np.where(held, into, after.security),
+        purchase=np.where(held, 0, after.purchase),
+    )
+
+
+def boot(
+    lots: Lots,
+    security: int,
+    cash_cents: Ints,
+    numerator: int,
+    denominator: int,
+    new_value_micros: int,
+) -> tuple[Lots, Ints]:
+    """Cash beside the new shares, `cash_cents` (held lots,): call it before `merge` (C5).
+
+    Gain of a lot is the smaller of cash and realised gain, never below zero, never netted; the
+    basis falls by the cash and rises by the gain. Returns the lots and the gains.
+    """
+    rows = np.flatnonzero(lots.security == security)
+    worth = [
+        round_half_up(q * numerator * new_value_micros, denominator * MICROS * MICROS_PER_CENT)
+        for q in lots.quantity_micros[rows].tolist()
+    ]
+    realised = np.array(worth, dtype=np.int64) + cash_cents - lots.basis_cents[rows]
+    gain: Ints = np.clip(realised, 0, cash_cents)
+    return _lowered(lots, rows, cash_cents - gain), gain
+
+
+def return_of_capital(lots: Lots, security: int, cash_cents: Ints) -> tuple[Lots, Ints]:
+    """Capital paid back, `cash_cents` (held lots,), off each lot's basis down to zero (C7).
+
+    Returns the lots and what was paid beyond each basis: gain with the lot's term.
+    """
+    rows = np.flatnonzero(lots.security == security)
+    excess: Ints = np.maximum(0, cash_cents - lots.basis_cents[rows])
+    return _lowered(lots, rows, cash_cents - excess, cash_cents), excess
+
+
+def exchange(
+    lots: Lots,
+    security: int,
+    into: int,
+    picks: Picks,
+    numerator: int,
+    denominator: int,
+    next_lot: int,
+) -> tuple[Lots, int]:
+    """Tax-free exchange of a part: basis and dates go with the shares (C10).
+
+    A part cut off a lot is numbered from `next_lot` in order of picks. Returns the lots and the
+    next free number. LotError lots.bad_ratio, lots.other_security, and as in `cut_off`.
+    """
+    lot, quantity = (np.array(c, dtype=np.int64) for c in zip(*picks, strict=True))
+    part, rest = cut_off(lots, lot, quantity)
+    if bool((part.security != security).any()):
+        wrong = int(part.lot[part.security != security][0])
+        raise LotError(
+            "lots.other_security",
+            f"Lot {wrong} is of another security.",
+            where=f"lot {wrong}",
+            remedy="Name lots of the security that is exchanged.",
+        )
+    new = _scaled(quantity, numerator, denominator)
+    _check_ratio(int(new.min()), 1)
+    number = part.lot.copy()
+    cut = np.isin(number, rest.lot)
+    number[cut] = np.arange(next_lot, next_lot + int(cut.sum()), dtype=np.int64)
+    moved = part.with_columns(
+        lot=number,
+        security=np.full(len(part), into, dtype=np.int64),
+        quantity_micros=new,
+        purchase=np.zeros(len(part), dtype=np.int64),
+    )
+    return rest.joined(moved), next_lot + int(cut.sum())
+
+
+def per_share_cents(lots: Lots, security: int, rate_micros: int) -> Ints:
+    """What every held lot is paid at an amount per share, each rounded half up once (D3)."""
+    held = lots.quantity_micros[lots.security == security].tolist()
+    paid = [round_half_up(q * rate_micros, MICROS * MICROS_PER_CENT) for q in held]
+    return np.array(paid, dtype=np.int64)
+
+
+def _lowered(lots: Lots, rows: Ints, by_cents: Ints, second_by: Ints | None = None) -> Lots:
+    """Basis less an amount; the second basis of a gift falls with it, down to zero (G5)."""
+    basis, second = lots.basis_cents.copy(), lots.loss_basis_cents.copy()
+    basis[rows] -= by_cents
+    lowered = np.maximum(0, second[rows] - (by_cents if second_by is None else second_by))
+    second[rows] = np.where(second[rows] == NO_LOSS_BASIS, NO_LOSS_BASIS, lowered)
+    return lots.with_columns(basis_cents=basis, loss_basis_cents=second)
 
 
 def _scaled(quantity: Ints, numerator: int, denominator: int) -> Ints:
@@ -105,12 +212,16 @@ def _without_empty(lots: Lots, rows: Ints) -> Lots:
             remedy="Correct the corporate action, or sell the position first.",
         )
     basis, wash = lots.basis_cents.copy(), lots.wash_cents.copy()
+    second = lots.loss_basis_cents.copy()
     for row in rows[lots.quantity_micros[rows] == 0].tolist():
         heir = kept[max(0, int(np.searchsorted(kept, row)) - 1)]
         basis[heir] += basis[row]
         wash[heir] += wash[row]
+        if NO_LOSS_BASIS not in (second[heir], second[row]):
+            second[heir] += second[row]
     empty = np.isin(np.arange(len(lots)), rows) & (lots.quantity_micros == 0)
-    return lots.with_columns(basis_cents=basis, wash_cents=wash).take(~empty)
+    columns = {"basis_cents": basis, "wash_cents": wash, "loss_basis_cents": second}
+    return lots.with_columns(**columns).take(~empty)
 
 
 def _shares_of(amounts: Ints, part: int, whole: int) -> Ints:

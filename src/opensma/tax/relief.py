@@ -13,7 +13,7 @@ import numpy as np
 from opensma.errors import LotError
 from opensma.tax.cut import cut_columns, cut_in_turn
 from opensma.tax.holding import is_long_term
-from opensma.tax.lots import Lots, Slices
+from opensma.tax.lots import NO_LOSS_BASIS, Lots, Slices
 from opensma.units import Ints, shares
 
 Picks = list[tuple[int, int]]
@@ -43,10 +43,33 @@ def relieve_many(
     rows = _checked_rows(lots, lot, quantity_micros)
     before = lots.quantity_micros[rows]
     basis = cut_columns(lots.basis_cents[rows], quantity_micros, before)
-    wash = cut_columns(lots.wash_cents[rows], quantity_micros, before)
     days = np.broadcast_to(np.asarray(sold_day, dtype=np.int64), lot.shape)
     slices = _slices(lots.take(rows), quantity_micros, proceeds_cents, basis, days)
-    return slices, _remaining(lots, rows, quantity_micros, basis, wash)
+    return slices, cut_off(lots, lot, quantity_micros)[1]
+
+
+def cut_off(lots: Lots, lot: Ints, quantity_micros: Ints) -> tuple[Lots, Lots]:
+    """Take parts of lots away: the parts, each with its share of every amount, and the rest (D3).
+
+    A part keeps the number of its lot; a lot taken whole is gone from the rest. LotError as in
+    `relieve_many`.
+    """
+    rows = _checked_rows(lots, lot, quantity_micros)
+    held, part = lots.quantity_micros[rows], {"quantity_micros": quantity_micros.copy()}
+    for name in ("basis_cents", "wash_cents"):
+        part[name] = cut_columns(getattr(lots, name)[rows], quantity_micros, held)
+    rest = {name: getattr(lots, name).copy() for name in part}
+    for name, amounts in part.items():
+        rest[name][rows] -= amounts
+    if not lots.usual:  # G5: where there are two bases, both are cut
+        second = lots.loss_basis_cents[rows]
+        given = second != NO_LOSS_BASIS
+        cut = np.where(given, cut_columns(second, quantity_micros, held), 0)
+        part["loss_basis_cents"] = np.where(given, cut, NO_LOSS_BASIS)
+        rest["loss_basis_cents"] = lots.loss_basis_cents.copy()
+        rest["loss_basis_cents"][rows] -= cut
+    kept = lots.with_columns(**rest).take(rest["quantity_micros"] > 0)
+    return lots.take(rows).with_columns(**part), kept
 
 
 def fifo_picks(lots: Lots, security: int, quantity_micros: int) -> Picks:
@@ -161,29 +184,38 @@ def _bad_quantity(quantity: int, where: str) -> LotError:
     )
 
 
-def _slices(sold: Lots, quantity: Ints, proceeds: Ints, basis: Ints, sold_day: Ints) -> Slices:
+def _slices(sold: Lots, quantity: Ints, proceeds: Ints, left: Ints, sold_day: Ints) -> Slices:
+    basis, holding_day = _basis_of_sale(sold, quantity, proceeds, left)
+    long = (sold.inherited == 1) | is_long_term(holding_day, sold_day)
     return Slices(
         lot=sold.lot,
         acquisition=sold.acquisition,
         security=sold.security,
         acquired_day=sold.acquired_day,
-        holding_day=sold.holding_day,
+        holding_day=holding_day,
         sold_day=sold_day.copy(),
         quantity_micros=quantity.copy(),
         proceeds_cents=proceeds.copy(),
         basis_cents=basis,
         disallowed_cents=np.zeros(len(sold), dtype=np.int64),
-        long_term=is_long_term(sold.holding_day, sold_day).astype(np.int64),
+        long_term=long.astype(np.int64),
+        inherited=sold.inherited,
+        origin=sold.origin,
+        left_cents=left,
     )
 
 
-def _remaining(lots: Lots, rows: Ints, quantity: Ints, basis: Ints, wash: Ints) -> Lots:
-    left_micros, left_basis = lots.quantity_micros.copy(), lots.basis_cents.copy()
-    left_wash = lots.wash_cents.copy()
-    left_micros[rows] -= quantity
-    left_basis[rows] -= basis
-    left_wash[rows] -= wash
-    rest = lots.with_columns(
-        quantity_micros=left_micros, basis_cents=left_basis, wash_cents=left_wash
-    )
-    return rest.take(left_micros > 0)
+def _basis_of_sale(sold: Lots, quantity: Ints, proceeds: Ints, left: Ints) -> tuple[Ints, Ints]:
+    """Basis and holding day; of a gift with two bases they depend on the price (G2, G3).
+
+    Below the value at the gift: that value, held since the gift. Above the donor's basis: that
+    basis and date. Between: no gain and no loss.
+    """
+    if bool((sold.loss_basis_cents == NO_LOSS_BASIS).all()):
+        return left, sold.holding_day
+    loss_basis = cut_columns(sold.loss_basis_cents, quantity, sold.quantity_micros)
+    dual = (sold.loss_basis_cents != NO_LOSS_BASIS) & (proceeds <= left)
+    loses = dual & (proceeds < loss_basis)
+    basis: Ints = np.where(loses, loss_basis, np.where(dual, proceeds, left))
+    holding_day: Ints = np.where(loses, sold.acquired_day, sold.holding_day)
+    return basis, holding_day

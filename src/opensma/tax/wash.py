@@ -33,6 +33,7 @@ class Losses:
     sequence: Ints  # order of sales within the day, 0 where not known (W4)
     lot: Ints
     acquisition: Ints
+    origin: Ints  # account that gave the acquisition number (W8, C9)
     security: Ints
     group: Ints  # substantially identical securities share one code (W17)
     acquired_day: Ints
@@ -51,7 +52,9 @@ class Losses:
 
     @staticmethod
     def of(**columns: object) -> Losses:
-        """Build from integer sequences; `sequence` defaults to 0, `group` to the security."""
+        """Build from integer sequences; `sequence` defaults to 0, `group` to the security and
+        `origin` to the account."""
+        columns.setdefault("origin", columns["account"])
         columns.setdefault("group", columns["security"])
         columns.setdefault("sequence", np.zeros(len(np.asarray(columns["lot"])), dtype=np.int64))
         return Losses(
@@ -79,6 +82,7 @@ class Replacements:
     account: Ints
     lot: Ints
     acquisition: Ints
+    origin: Ints  # account that gave the acquisition number (W8, C9)
     group: Ints
     acquired_day: Ints
     quantity_micros: Ints
@@ -154,6 +158,7 @@ def losses_of(
         sequence=np.broadcast_to(np.asarray(sequence, dtype=np.int64), size)[rows],
         lot=slices.lot[rows],
         acquisition=slices.acquisition[rows],
+        origin=origin_of(slices.origin[rows], account),
         security=slices.security[rows],
         group=group[rows],
         acquired_day=slices.acquired_day[rows],
@@ -178,11 +183,18 @@ def replacements_of(
         account=np.full(len(rows), account, dtype=np.int64),
         lot=lots.lot[rows],
         acquisition=lots.acquisition[rows],
+        origin=origin_of(lots.origin[rows], account),
         group=group[rows],
         acquired_day=lots.acquired_day[rows],
         quantity_micros=lots.quantity_micros[rows],
         permanent=np.full(len(rows), int(permanent), dtype=np.int64),
     )
+
+
+def origin_of(origin: Ints, account: int) -> Ints:
+    """The account that numbered a purchase order: 0 stands for the account that holds it (C9)."""
+    given: Ints = np.where(origin == 0, account, origin)
+    return given
 
 
 def match(losses: Losses, replacements: Replacements, *, earlier_acquired: bool = True) -> Matches:
@@ -259,7 +271,7 @@ class _Side:
 
     def __init__(self, table: Losses | Replacements, rows: Ints) -> None:
         self.rows = rows.tolist()
-        self.account = table.account[rows].tolist()
+        self.origin = table.origin[rows].tolist()
         self.acquisition = table.acquisition[rows].tolist()
         self.acquired = table.acquired_day[rows].tolist()
         self.left = table.quantity_micros[rows].tolist()
@@ -294,8 +306,8 @@ def _pair_group(sold: _Side, bought: _Side, earlier_acquired: bool, pairs: list[
                 break
             if not bought.left[j] or abs(bought.acquired[j] - sold.sold[i]) > WINDOW_DAYS:
                 continue
-            same_account = bought.account[j] == sold.account[i]
-            if same_account and bought.acquisition[j] == sold.acquisition[i]:
+            same_origin = bought.origin[j] == sold.origin[i]
+            if same_origin and bought.acquisition[j] == sold.acquisition[i]:
                 continue  # W8
             if not earlier_acquired and bought.acquired[j] < sold.acquired[i]:
                 continue  # W12

@@ -138,7 +138,7 @@ def check_posted(
         cost += sum(x.notional_cents + x.fee_cents for x in legs if x.quantity_micros > 0)
     for booked in ledger.booked:
         body = booked.entry.body
-        relieved += sum(body.get("basis", ()))
+        relieved += sum(body.get("left", body.get("basis", ())))
         permanent += sum(
             cents
             for cents, lost in zip(body.get("cents", ()), body.get("permanent", ()), strict=False)

@@ -17,7 +17,6 @@ from opensma.book.state import AccountState
 from opensma.construct.problem import Account, Limits, LotColumns, Mask, Taxpayer, Universe
 from opensma.errors import BookError
 from opensma.market import Market, RiskModel
-from opensma.tax.holding import is_long_term
 from opensma.tax.wash import WINDOW_DAYS
 from opensma.units import CENTS, MICROS, Ints
 
@@ -203,7 +202,7 @@ def lot_columns(day: DayView, account: AccountRecord, state: AccountState) -> Lo
         quantity=lots.quantity_micros / MICROS,
         basis=lots.basis_cents / CENTS,
         acquired_day=np.where(replaces, lots.acquired_day, _LONG_AGO),
-        long_term=is_long_term(lots.holding_day, day.day),
+        long_term=lots.long_from <= day.day,
     )
 
 

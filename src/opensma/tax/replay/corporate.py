@@ -71,6 +71,7 @@ def stock_merger(state: State, event: Event) -> None:
         if cash:
             _take_boot(state, lot, worth(lot.quantity, cash), ratio * value, event)
         lot.quantity = times(lot.quantity, ratio)
+        lot.purchase = False  # not bought as what they are now (W2)
         state.move(lot, lot.account, number)
 
 
@@ -80,7 +81,7 @@ def exchange(state: State, event: Event) -> None:
     ratio, new = event.ratio(), event.text("new_security")
     picks = first_in(state.lots(account, security), event, state.policy)
     for lot in move(state, picks, account, state.security(new)):
-        lot.quantity = times(lot.quantity, ratio)
+        lot.quantity, lot.purchase = times(lot.quantity, ratio), False  # W2
     state.drop_empty(account, security)
 
 
