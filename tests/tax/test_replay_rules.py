@@ -178,3 +178,40 @@ def test_q3_a_split_after_the_ex_date_does_not_change_what_was_paid() -> None:
     paid = run(*events)["dividends"]
     rows = {r["qty"]: (r["amount"], r["days_held"], r["qualified"]) for r in paid}
     assert rows == {"4": ("2.00", 49, False), "6": ("3.00", 90, True)}
+
+
+def test_d8_a_sale_can_name_the_part_that_a_wash_sale_cut_off() -> None:
+    """W23: 100 of L3's 150 shares took a loss; the other 50 can be sold by their number."""
+    events = [
+        buy(1, "2024-01-02", "100", "1000.00"),
+        sell(2, "2024-03-01", "100", "700.00"),
+        buy(3, "2024-03-10", "150", "1200.00"),
+        sell(4, "2024-05-01", "50", "500.00", picks=[{"lot": "L3", "part": 0, "qty": "50"}]),
+    ]
+    answer = replay({"accounts": ACCOUNTS, "events": events, "parts": True})
+    assert answer["closed"][-1]["basis"] == "400.00"
+    assert [(row["qty"], row["basis"], row["part"]) for row in answer["open"]] == [
+        ("100", "1100.00", 1)
+    ]
+
+
+def test_w13_sales_of_one_block_are_one_order_over_all_accounts() -> None:
+    """B's young lot left in the same block, so nothing is left to carry A's loss (W11)."""
+    events = [
+        buy(1, "2024-01-02", "10", "1000.00"),
+        buy(2, "2024-03-01", "10", "800.00", account="B"),
+        sell(3, "2024-03-10", "10", "700.00", block="1"),
+        sell(4, "2024-03-10", "10", "900.00", account="B", block="1"),
+    ]
+    assert run(*events)["totals"]["disallowed"] == "0.00"
+    apart = [{k: v for k, v in event.items() if k != "block"} for event in events]
+    assert run(*apart)["totals"]["disallowed"] == "300.00"
+
+
+def test_d4_a_rounded_position_is_shared_by_its_lots() -> None:
+    events = [
+        buy(1, "2024-01-02", "1", "10.00"),
+        buy(2, "2024-01-03", "1", "10.00"),
+        event(3, "2024-02-01", "split", ratio="1/3", rounded=True),
+    ]
+    assert [row["qty"] for row in run(*events)["open"]] == ["0.333333", "0.333334"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 from opensma.tax.replay.acquiring import move
 from opensma.tax.replay.events import Event
-from opensma.tax.replay.exact import cut, exact, over, times, worth
+from opensma.tax.replay.exact import Quantity, cut, exact, over, rounded, times, worth
 from opensma.tax.replay.lots import Closed, Lot
 from opensma.tax.replay.methods import first_in
 from opensma.tax.replay.state import State
@@ -17,12 +18,64 @@ from opensma.tax.replay.washing import regroup
 def split(state: State, event: Event) -> None:
     """Shares by the ratio; total basis and dates unchanged (C1, W19)."""
     security, ratio = state.security(event.text("security")), exact(event.ratio())
-    for lot in state.lots_of(security):
-        lot.quantity = times(lot.quantity, ratio)
+    for account in range(len(state.accounts)):
+        lots = state.lots(account, security)
+        for lot, quantity in zip(lots, _scaled(lots, ratio, event), strict=True):
+            lot.quantity = quantity
+        _drop_without_shares(state, account, security)
     for (_, key), shorts in state.shorts.items():
         for short in shorts if key == security else ():
             short.quantity = times(short.quantity, ratio)
     state.units[security] = times(state.units[security], ratio)
+
+
+def _scaled(lots: Sequence[Lot], ratio: Quantity, event: Event) -> list[Quantity]:
+    """Quantities after a ratio; `rounded` keeps millionths, as a custodian does.
+
+    The position is rounded once and its lots share it by order of purchase, so they add up (D4).
+    """
+    if not event.fields.get("rounded"):
+        return [times(lot.quantity, ratio) for lot in lots]
+    order = sorted(range(len(lots)), key=lambda i: _age(lots[i]))
+    found: list[Quantity] = [0] * len(lots)
+    total: Quantity = 0
+    reached = 0
+    for place in order:
+        total += lots[place].quantity
+        after = rounded(times(total, ratio))
+        found[place], reached = after - reached, after
+    return found
+
+
+def _age(lot: Lot) -> tuple[int, int, int]:
+    return lot.acquired_day, lot.sequence, lot.part
+
+
+def _drop_without_shares(state: State, account: int, security: int) -> None:
+    """A lot that rounding left without shares gives its basis to its elder neighbour (I2)."""
+    lots = sorted(state.lots(account, security), key=_age)
+    kept = [lot for lot in lots if lot.quantity]
+    if len(kept) == len(lots) or not kept:
+        return
+    heir = kept[0]
+    for lot in lots:
+        if lot.quantity:
+            heir = lot
+        else:
+            heir.basis_cents += lot.basis_cents
+            heir.wash_cents += lot.wash_cents
+    state.drop_empty(account, security)
+
+
+def _children(
+    state: State, parent: int, ratio: Quantity, event: Event
+) -> list[tuple[Lot, Quantity]]:
+    """Lots of a parent with the shares that each is given, where it is given any."""
+    found = []
+    for account in range(len(state.accounts)):
+        lots = state.lots(account, parent)
+        found += list(zip(lots, _scaled(lots, ratio, event), strict=True))
+    return [(lot, quantity) for lot, quantity in found if quantity]
 
 
 def symbol_change(state: State, event: Event) -> None:
@@ -42,13 +95,13 @@ def spinoff(state: State, event: Event) -> None:
     parent, child = state.security(event.text("security")), event.text("new_security")
     ratio, fraction = event.ratio(), _child_fraction(event)
     number = state.security(child)
-    for lot in state.lots_of(parent):
+    for lot, quantity in _children(state, parent, ratio, event):
         spun = replace(
             lot,
             security=number,
             lot=f"{lot.lot}/{child}",
             acquisition=f"{lot.acquisition}/{child}",
-            quantity=times(lot.quantity, ratio),
+            quantity=quantity,
             basis_cents=cut(lot.basis_cents, fraction.numerator, fraction.denominator),
             wash_cents=cut(lot.wash_cents, fraction.numerator, fraction.denominator),
             purchase=False,  # W2
@@ -67,10 +120,10 @@ def stock_merger(state: State, event: Event) -> None:
     cash = event.amount("cash_per_share") if event.has("cash_per_share") else None
     value = event.amount("new_fmv") if cash is not None else Fraction(0)
     number = state.security(new)
-    for lot in state.lots_of(old):
+    for lot, quantity in _children(state, old, ratio, event):
         if cash:
             _take_boot(state, lot, worth(lot.quantity, cash), ratio * value, event)
-        lot.quantity = times(lot.quantity, ratio)
+        lot.quantity = quantity
         lot.purchase = False  # not bought as what they are now (W2)
         state.move(lot, lot.account, number)
 
@@ -141,6 +194,8 @@ def _close_nothing(
             long_term=lot.is_long(event.day),
             inherited=lot.inherited,
             kind=kind,
+            part=lot.part,
+            event=event.sequence,
         )
     )
 

@@ -116,14 +116,20 @@ def _apply(state: State, event: Event, last_of_order: bool) -> None:
 
 def _closes_order(events: list[Event]) -> list[bool]:
     """Whether an event is the last sale of its order: matching waits for it (W13)."""
-    keys = [
-        (event.day, event.fields.get("account"), event.fields["order"])
-        if event.kind == "sell" and event.has("order")
-        else None
-        for event in events
-    ]
+    keys = [_order_of(event) for event in events]
     last = {repr(key): place for place, key in enumerate(keys) if key is not None}
     return [key is None or last[repr(key)] == place for place, key in enumerate(keys)]
+
+
+def _order_of(event: Event) -> tuple[object, ...] | None:
+    """The order that a sale belongs to: in its account, or a block over all accounts."""
+    if event.kind != "sell":
+        return None
+    if event.has("block"):
+        return event.day, "block", event.fields["block"]
+    if event.has("order"):
+        return event.day, event.fields.get("account"), event.fields["order"]
+    return None
 
 
 def _refusal(state: State, error: LotError) -> dict[str, Any]:

@@ -49,6 +49,7 @@ class Lot:
     inherited: bool = False  # always long-term (H6)
     loss_basis_cents: int | None = None  # a gift worth less than its basis (G2, G5)
     claims: list[Claim] = field(default_factory=list)
+    part: int = 0  # number of a part that a wash sale cut off, so that a sale can name it (D8, W23)
 
     def is_long(self, day: int) -> bool:
         """Whether a sale on the day is long-term (H2, H6)."""
@@ -80,6 +81,7 @@ class Lot:
         if self.loss_basis_cents is not None:
             part.loss_basis_cents = cut(self.loss_basis_cents, quantity, self.quantity)
             self.loss_basis_cents -= part.loss_basis_cents
+        part.part = self.part
         if self.claims:
             part.claims = [_cut_claim(claim, quantity, self.quantity) for claim in self.claims]
         self.quantity = exact(self.quantity - quantity)
@@ -132,6 +134,8 @@ class Closed:
     disallowed_cents: int = 0
     permanent_cents: int = 0
     replaced_by: tuple[str, Quantity] | None = None
+    part: int = 0  # as in `Lot`
+    event: int = 0  # sequence number of the event that closed it
 
     @property
     def gain_cents(self) -> int:

@@ -99,35 +99,49 @@ def take(ordered: Sequence[Lot], quantity: Quantity, event: Event, where: str = 
 def picked(lots: Sequence[Lot], event: Event, policy: Policy) -> Picks:
     """The lots an instruction names, each with its quantity (L2)."""
     wanted = _picks_of(event)
-    named: list[str] = [name for name, _ in wanted]
+    named = [(name, part) for name, part, _ in wanted]
     if len(set(named)) != len(named):
-        twice = next(name for name in named if named.count(name) > 1)
+        twice = next(name for name, part in named if named.count((name, part)) > 1)
         raise event.invalid(
             "lots.twice",
             f"Lot {twice} is picked twice.",
             "Name each lot once, with its whole quantity.",
         )
-    total, asked = sum(quantity for _, quantity in wanted), event.quantity()
+    total, asked = sum(quantity for _, _, quantity in wanted), event.quantity()
     if total != asked:
         raise event.invalid(
             "event.picks_sum",
             f"The picks sum to {quantity_text(total)} and 'qty' is {quantity_text(asked)}.",
         )
     picks: Picks = []
-    for name, quantity in wanted:
+    for name, number, quantity in wanted:
         own = [lot for lot in lots if lot.lot == name]
         if not own:
             raise _unknown(event, f"There is no open lot {name} in this position.")
-        own.sort(key=lambda lot: fifo_key(lot, policy))
-        picks += take(own, quantity, event, f"Lot {name}")
+        part = [lot for lot in own if lot.part == number and lot.quantity >= quantity]
+        if not part:  # the lot as a whole, or a part that is not there: by P4 (L7)
+            own.sort(key=lambda lot: fifo_key(lot, policy))
+        picks += take(part or own, quantity, event, f"Lot {name}")
+    if any(sum(q for x, q in picks if x is lot) > lot.quantity for lot, _ in picks):
+        raise event.invalid("lots.twice", "The picks take shares of one lot twice.")
     return picks
 
 
-def _picks_of(event: Event) -> list[tuple[str, Quantity]]:
+def _picks_of(event: Event) -> list[tuple[str, int | None, Quantity]]:
     given = event.fields["picks"]
     if not isinstance(given, list) or not all(isinstance(pick, Mapping) for pick in given):
         raise event.invalid("event.picks", "'picks' is not a list of lots and quantities.")
-    return [(str(pick.get("lot")), event.quantity("qty", pick)) for pick in given]
+    return [
+        (str(pick.get("lot")), _part_of(event, pick), event.quantity("qty", pick)) for pick in given
+    ]
+
+
+def _part_of(event: Event, pick: Mapping[str, Any]) -> int | None:
+    """The part of a lot that a pick names, 0 for what no wash sale cut off (D8, W23)."""
+    part = pick.get("part")
+    if part is not None and (not isinstance(part, int) or isinstance(part, bool)):
+        raise event.invalid("event.picks", f"'part' is not a whole number: {part!r}.")
+    return part
 
 
 def _selected(lots: Sequence[Lot], event: Event, policy: Policy) -> Picks:

@@ -61,7 +61,7 @@ def _open_lots(state: State) -> list[Lot]:
 
 
 def _open(state: State, lot: Lot) -> Row:
-    row = {
+    row: Row = {
         "account": state.accounts[lot.account].name,
         "security": state.names[lot.security],
         "lot": lot.lot,
@@ -70,6 +70,8 @@ def _open(state: State, lot: Lot) -> Row:
         "holding_date": _iso(lot.holding_day),
         "basis": money_text(lot.basis_cents),
     }
+    if lot.part and state.shows_parts:
+        row["part"] = lot.part
     if lot.loss_basis_cents is not None:
         row["loss_basis"] = money_text(lot.loss_basis_cents)
     return row
@@ -90,6 +92,8 @@ def _closed(state: State, sold: Closed) -> Row:
         "gain": money_text(sold.gain_cents),
         "term": "LT" if sold.long_term else "ST",
     }
+    if sold.part and state.shows_parts:
+        row["part"] = sold.part
     if sold.permanent_cents:
         row["permanently_disallowed"] = money_text(sold.permanent_cents)
     if sold.replaced_by:

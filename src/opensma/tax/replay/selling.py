@@ -139,6 +139,8 @@ def _close_part(
         long_term=part.inherited or is_long_term(holding_day, event.day),
         inherited=part.inherited,
         kind=kind,
+        part=part.part,
+        event=event.sequence,
     )
     state.closed.append(row)
     settle(part, event.day)

@@ -56,6 +56,8 @@ class State:
     group: dict[int, int] = field(default_factory=dict)  # security -> identical group (W17)
     units: dict[int, Quantity] = field(default_factory=dict)  # product of splits (W19)
     lot_names: set[tuple[int, str]] = field(default_factory=set)
+    parts: dict[str, int] = field(default_factory=dict)  # cut off so far, by lot (W23)
+    shows_parts: bool = False  # the answer numbers them
     pending: list[Loss] = field(default_factory=list)  # of an order that is not closed (W13)
     losses: dict[Scope, deque[Loss]] = field(default_factory=dict)
     candidates: dict[Scope, deque[Lot]] = field(default_factory=dict)
@@ -144,7 +146,8 @@ def state_of(case: Mapping[str, Any], policy: Policy) -> State:
     whole = isinstance(identical, list)
     if not whole or not all(isinstance(group, list) for group in identical):
         raise _bad("case.identical", "A group is not a list.", "Give lists of securities.")
-    return State(accounts, method, policy, identical, numbers)
+    shows_parts = case.get("parts") is True
+    return State(accounts, method, policy, identical, numbers, shows_parts=shows_parts)
 
 
 def _account(entry: Any) -> Account:

@@ -112,6 +112,7 @@ def _disallow(state: State, row: Closed, lot: Lot, taken: Quantity) -> None:
     part = lot
     if taken != lot.quantity:
         part = lot.cut(taken)
+        part.part = state.parts[lot.lot] = state.parts.get(lot.lot, 0) + 1
         state.add(part)
     part.used = True
     if not loss:
