@@ -22,7 +22,7 @@ def split(lots: Lots, security: int, numerator: int, denominator: int) -> Lots:
     """
     rows = np.flatnonzero(lots.security == security)
     quantity = lots.quantity_micros.copy()
-    quantity[rows] = _scaled(lots.quantity_micros[rows], numerator, denominator)
+    quantity[rows] = scaled(lots.take(rows), numerator, denominator)
     after = lots.with_columns(quantity_micros=quantity)
     return after if bool((quantity[rows] > 0).all()) else _without_empty(after, rows)
 
@@ -62,7 +62,7 @@ def spin_off(
     wash adjustments (C12). Returns the lots and the next free number. LotError lots.bad_ratio.
     """
     rows = np.flatnonzero(lots.security == parent)
-    quantity = _scaled(lots.quantity_micros[rows], numerator, denominator)
+    quantity = scaled(lots.take(rows), numerator, denominator)
     part, whole = child_value_micros * numerator, parent_value_micros * denominator
     _check_ratio(part, part + whole)
     basis, wash = lots.basis_cents.copy(), lots.wash_cents.copy()
@@ -188,6 +188,17 @@ def _lowered(lots: Lots, rows: Ints, by_cents: Ints, second_by: Ints | None = No
     lowered = np.maximum(0, second[rows] - (by_cents if second_by is None else second_by))
     second[rows] = np.where(second[rows] == NO_LOSS_BASIS, NO_LOSS_BASIS, lowered)
     return lots.with_columns(basis_cents=basis, loss_basis_cents=second)
+
+
+def scaled(position: Lots, numerator: int, denominator: int) -> Ints:
+    """Quantities of a position's lots after a ratio, which add up to the rounded position (D4).
+
+    The lots share it in order of purchase, so that their numbers decide nothing.
+    """
+    order = np.lexsort((position.lot, position.acquisition, position.acquired_day))
+    quantity = np.zeros(len(position), dtype=np.int64)
+    quantity[order] = _scaled(position.quantity_micros[order], numerator, denominator)
+    return quantity
 
 
 def _scaled(quantity: Ints, numerator: int, denominator: int) -> Ints:

@@ -1,0 +1,169 @@
+"""What happened to a taxpayer, apart from what the book made of it: facts, and names of lots.
+
+A journal holds facts (a purchase, a split) and what followed by law when they were booked (wash
+adjustments). The reference engine wants the facts alone, and names for lots that do not depend on
+when they were delivered: a lot is known by its purchase, a part that a wash sale cut off it by its
+number among the parts of that lot (D8, W23). `Naming` reads both from the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from sqlalchemy import Connection
+
+from opensma.book.fold import fold
+from opensma.book.journal import ARRIVALS, DEPARTURES, SALES, Booked, Entry, Kind
+from opensma.book.ledger import read_journal
+from opensma.book.master import AccountRecord, Security, all_records
+from opensma.book.moves import column
+from opensma.book.state import AccountState, new_account
+from opensma.errors import BookError
+from opensma.tax.actions import scaled
+
+Name = tuple[str, int]  # of a lot in the law: its purchase, and the part of it (0: the rest)
+
+DERIVED = frozenset({Kind.WASH_ADJUSTMENT, Kind.LOSS_DISALLOWED})
+_NAMED = SALES | DEPARTURES | {Kind.EXCHANGE}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One fact of one account in its place, with the names of the lots that it names."""
+
+    entry: Entry
+    seq: int
+    names: Mapping[int, Name]
+    young: frozenset[int] = frozenset()  # lots among them that were bought on the same day
+    first_lot: int = 0  # number of the first lot that it brings
+    first_acquisition: int = 0
+
+
+@dataclass
+class Naming:
+    """Reads journals entry by entry: facts as they come, and what the law calls every lot."""
+
+    facts: list[Fact] = field(default_factory=list)
+    names: dict[int, dict[int, Name]] = field(default_factory=dict)  # by account key, lot
+    parts: dict[str, int] = field(default_factory=dict)  # cut off so far, by lot name
+
+    def see(self, before: AccountState, booked: Booked) -> None:
+        """Take one entry; `before` is the state that it is folded into."""
+        entry = booked.entry
+        own = self.names.setdefault(entry.account_key, {})
+        if entry.kind is Kind.WASH_ADJUSTMENT:
+            self._cut(own, before, entry)
+        if entry.kind in DERIVED:
+            return
+        self.facts.append(self._fact(own, before, booked))
+        if entry.kind is Kind.BUY:
+            for row in range(len(entry.body["security"])):
+                number = before.next_lot + row
+                own[number] = (lot_name(entry.account_key, number), 0)
+        elif entry.kind is Kind.SPIN_OFF:
+            _name_children(own, before, entry)
+        elif entry.kind is Kind.EXCHANGE:
+            _name_exchanged(own, before, entry)
+        elif entry.kind in ARRIVALS:
+            for number in entry.body["lot"]:
+                own[number] = (lot_name(entry.account_key, number), 0)
+
+    def _fact(self, own: dict[int, Name], before: AccountState, booked: Booked) -> Fact:
+        entry = booked.entry
+        named: dict[int, Name] = {}
+        young: frozenset[int] = frozenset()
+        if entry.kind in _NAMED:
+            named = {lot: own[lot] for lot in entry.body["lot"]}
+            lots = before.lots
+            today = lots.lot[(lots.acquired_day == entry.trade_day) & (lots.purchase == 1)]
+            young = frozenset(today.tolist()) & named.keys()
+        return Fact(entry, booked.seq, named, young, before.next_lot, before.next_acquisition)
+
+    def _cut(self, own: dict[int, Name], before: AccountState, entry: Entry) -> None:
+        """Parts cut off by matches are numbered by lot; what empties a lot keeps its number."""
+        lots, next_lot = before.lots, before.next_lot
+        held = dict(zip(lots.lot.tolist(), lots.quantity_micros.tolist(), strict=True))
+        for lot, micros in zip(entry.body["lot"], entry.body["quantity"], strict=True):
+            if micros == held[lot]:
+                continue
+            held[lot] -= micros
+            name = own[lot][0]
+            self.parts[name] = self.parts.get(name, 0) + 1
+            own[next_lot] = (name, self.parts[name])
+            next_lot += 1
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Everything that the law has to know of one taxpayer."""
+
+    accounts: tuple[AccountRecord, ...]  # by key
+    naming: Naming
+    states: Mapping[int, AccountState]  # as the book has them
+    identical: Sequence[Sequence[str]]  # groups of security keys, as text (W17)
+
+    @property
+    def facts(self) -> list[Fact]:
+        """Facts of all accounts, in order of account and journal."""
+        return self.naming.facts
+
+
+def read_history(
+    connection: Connection, taxpayer_id: str, identical: Sequence[Sequence[str]] | None = None
+) -> History:
+    """The facts of a taxpayer from the journals of all accounts. BookError taxpayer.unknown."""
+    accounts = all_records(connection, AccountRecord)
+    own = sorted((a for a in accounts if a.taxpayer_id == taxpayer_id), key=lambda a: a.account_key)
+    if not own:
+        raise BookError(
+            "taxpayer.unknown",
+            f"The book has no accounts of a taxpayer {taxpayer_id}.",
+            where=taxpayer_id,
+            remedy="sma account list shows the accounts with their taxpayers.",
+        )
+    naming = Naming()
+    states = {a.account_key: new_account(a.account_key) for a in own}
+    for booked in read_journal(connection, [a.account_key for a in own]):
+        key = booked.entry.account_key
+        naming.see(states[key], booked)
+        states[key] = fold(states[key], booked)
+    groups = identical_groups(connection) if identical is None else identical
+    return History(tuple(own), naming, states, groups)
+
+
+def identical_groups(connection: Connection) -> list[list[str]]:
+    """Substantially identical securities, as the book keeps them: keys of each group (W17)."""
+    groups: dict[str, list[str]] = {}
+    for security in all_records(connection, Security):
+        groups.setdefault(security.group_id, []).append(str(security.security_key))
+    return [sorted(keys, key=int) for _, keys in sorted(groups.items()) if len(keys) > 1]
+
+
+def lot_name(account_key: int, number: int) -> str:
+    """What the law calls a lot that came in by purchase, gift or transfer: once per taxpayer."""
+    return f"{account_key}-{number}"
+
+
+def _name_children(own: dict[int, Name], before: AccountState, entry: Entry) -> None:
+    """A spun-off lot is named after the lot that it came from (C3)."""
+    body = entry.body
+    parents = before.lots.take(before.lots.security == body["parent"])
+    given = scaled(parents, body["numerator"], body["denominator"]) > 0
+    for row, parent in enumerate(parents.lot[given].tolist()):
+        name, part = own[parent]
+        own[before.next_lot + row] = (f"{name}/{body['child']}", part)
+
+
+def _name_exchanged(own: dict[int, Name], before: AccountState, entry: Entry) -> None:
+    """A part that was exchanged has another number and is the same lot to the law (C10)."""
+    lots, number = before.lots, before.next_lot
+    wanted = column(entry.body, "lot")
+    held = lots.quantity_micros[np.searchsorted(lots.lot, wanted)]
+    for lot, micros, all_of_it in zip(
+        wanted.tolist(), entry.body["quantity"], held.tolist(), strict=True
+    ):
+        if micros != all_of_it:
+            own[number] = own[lot]
+            number += 1

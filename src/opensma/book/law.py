@@ -1,0 +1,218 @@
+"""The reference engine on the book: a taxpayer's journals as a case of `opensma.tax.replay`.
+
+The book folds journals by the column law, account by account and day by day. Here the same facts
+go through the wider reading of the law at once, in the order of their trade days (D6): for proof,
+for late facts, for tax forms, and under other policies, such as the broker's view (W18).
+
+A journal knows days, not times. So a taxpayer's sales of a day are one block (W4, W13): corporate
+actions first (C11), then sales, then purchases, then sales of what was bought that day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from opensma.book.facts import Fact, History, Name, read_history
+from opensma.book.journal import Kind
+from opensma.book.ledger import iso_of
+from opensma.tax.replay import Policy, run
+from opensma.tax.replay.lots import Closed, Lot
+from opensma.tax.replay.state import State
+from opensma.units import CENTS, MICROS
+
+Row = dict[str, Any]
+_ACTIONS, _SALES, _PURCHASES, _DAY_TRADES = range(4)  # phases of a day
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case of the engine, and the fact and row behind each of its events."""
+
+    document: Row
+    sources: tuple[tuple[Fact, int], ...]  # of event n: number n - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A taxpayer's history as the law reads it, with the way back into the book."""
+
+    history: History
+    case: Case
+    state: State
+    numbers: Mapping[int, Mapping[Name, int]]  # by account key: what the book calls each lot
+
+    def account_key(self, row: Lot | Closed) -> int:
+        """The book's account of a lot or slice."""
+        return self.history.accounts[row.account].account_key
+
+    def security_key(self, row: Lot | Closed) -> int:
+        """The book's security of a lot or slice."""
+        name = row.security if isinstance(row, Closed) else self.state.names[row.security]
+        return int(name)
+
+    def lot_number(self, row: Lot | Closed) -> int | None:
+        """The book's number of the lot; None for a part that the book did not cut off."""
+        return self.numbers[self.account_key(row)].get((row.lot, row.part))
+
+    def source(self, row: Closed) -> tuple[Fact, int]:
+        """The fact that closed a slice, and the row of its body."""
+        return self.case.sources[row.event - 1]
+
+
+def taxpayer_case(connection: Connection, taxpayer_id: str, *, dividends: bool = False) -> Case:
+    """All facts of a taxpayer as a case of the engine; securities are named by their book keys.
+
+    `dividends` adds ex-dates, which only the question of qualified dividends needs (Q1).
+    """
+    return case_of(read_history(connection, taxpayer_id), dividends=dividends)
+
+
+def taxpayer_state(
+    connection: Connection,
+    taxpayer_id: str,
+    policy: Policy | None = None,
+    *,
+    dividends: bool = False,
+) -> Reading:
+    """The law's reading of a taxpayer's history under a policy; the taxpayer's view by default."""
+    return reading_of(read_history(connection, taxpayer_id), policy, dividends=dividends)
+
+
+def reading_of(
+    history: History, policy: Policy | None = None, *, dividends: bool = False
+) -> Reading:
+    """The law's reading of a history that has been read from the journals already."""
+    case = case_of(history, dividends=dividends)
+    names = history.naming.names
+    numbers = {
+        a.account_key: {name: number for number, name in names.get(a.account_key, {}).items()}
+        for a in history.accounts
+    }
+    return Reading(history, case, run(case.document, policy or Policy()), numbers)
+
+
+def case_of(history: History, *, dividends: bool = False) -> Case:
+    """The facts in the order of the law, each row of a trade as an event of its own."""
+    ids = {account.account_key: account.account_id for account in history.accounts}
+    found = []
+    seen: set[tuple[object, ...]] = set()
+    for fact in history.facts:
+        key, day = fact.entry.account_key, fact.entry.trade_day
+        for phase, row, event in _events(fact, ids[key], dividends=dividends):
+            found.append(((day, phase, key, fact.seq, row), fact, event))
+    found.sort(key=lambda item: item[0])
+    events: list[Row] = []
+    sources = []
+    for place, fact, event in found:
+        # What happens to a security happens in every account that holds it: once is enough.
+        if event.get("account") is None:
+            once = (place[0], *event.values())
+            if once in seen:
+                continue
+            seen.add(once)
+        events.append({"seq": len(events) + 1, "date": iso_of(place[0]), **event})
+        sources.append((fact, place[4]))
+    accounts = [
+        {
+            "id": a.account_id,
+            "type": "taxable" if a.taxed else "ira",
+            "household": a.taxpayer_id,
+            "owner": a.owner_id,
+        }
+        for a in history.accounts
+    ]
+    document = {
+        "method": "SPECIFIC",  # every sale of the book names its lots (L2)
+        "accounts": accounts,
+        "substantially_identical": [list(group) for group in history.identical],
+        "events": events,
+    }
+    return Case(document, tuple(sources))
+
+
+def _events(fact: Fact, account: str, *, dividends: bool) -> Iterator[tuple[int, int, Row]]:
+    """Phase of the day, row of the body, event; nothing for facts that move only cash."""
+    kind, body = fact.entry.kind, fact.entry.body
+    if kind is Kind.BUY:
+        yield from _purchases(fact, account)
+    elif kind in (Kind.SELL, Kind.CASH_MERGER, Kind.WORTHLESS, Kind.CASH_IN_LIEU):
+        yield from _sales(fact, account)
+    elif kind is Kind.SPLIT:
+        ratio = _ratio(body)
+        event = {"type": "split", "security": str(body["security"]), "ratio": ratio}
+        yield _ACTIONS, 0, event | {"rounded": True}
+    elif kind is Kind.SPIN_OFF:
+        yield _ACTIONS, 0, _spin_off(body)
+    elif kind is Kind.DIVIDEND and dividends:
+        for row, (security, rate) in enumerate(zip(body["security"], body["rate"], strict=True)):
+            event = {"type": "dividend", "security": str(security), "per_share": _micros(rate)}
+            yield -1, row, event
+
+
+def _purchases(fact: Fact, account: str) -> Iterator[tuple[int, int, Row]]:
+    key, body = fact.entry.account_key, fact.entry.body
+    columns = zip(body["security"], body["quantity"], body["cost"], strict=True)
+    for row, (security, micros, cents) in enumerate(columns):
+        yield (
+            _PURCHASES,
+            row,
+            {
+                "type": "buy",
+                "account": account,
+                "security": str(security),
+                "lot": f"{key}-{fact.first_lot + row}",
+                "acquisition": f"{key}:{fact.first_acquisition + row}",
+                "qty": _micros(micros),
+                "amount": _cents(cents),
+            },
+        )
+
+
+def _sales(fact: Fact, account: str) -> Iterator[tuple[int, int, Row]]:
+    """Each slice for its own proceeds, from the lot or part that it names (L2)."""
+    body, kind = fact.entry.body, fact.entry.kind
+    columns = zip(body["lot"], body["security"], body["quantity"], body["proceeds"], strict=True)
+    for row, (lot, security, micros, cents) in enumerate(columns):
+        event: Row = {
+            "type": "cash_in_lieu" if kind is Kind.CASH_IN_LIEU else "sell",
+            "account": account,
+            "security": str(security),
+            "qty": _micros(micros),
+            "amount": _cents(cents),
+        }
+        phase = _SALES if kind is Kind.SELL else _ACTIONS
+        if kind is not Kind.CASH_IN_LIEU:
+            name, part = fact.names[lot]
+            phase = _DAY_TRADES if lot in fact.young else phase
+            event["picks"] = [{"lot": name, "part": part, "qty": event["qty"]}]
+            event["block"] = str(phase)
+        yield phase, row, event
+
+
+def _spin_off(body: Row) -> Row:
+    return {
+        "type": "spinoff",
+        "security": str(body["parent"]),
+        "new_security": str(body["child"]),
+        "ratio": _ratio(body),
+        "spin_fmv": _micros(body["child_value"]),
+        "parent_fmv": _micros(body["parent_value"]),
+        "rounded": True,
+    }
+
+
+def _ratio(body: Row) -> str:
+    return f"{body['numerator']}/{body['denominator']}"
+
+
+def _micros(micros: int) -> str:
+    return f"{micros // MICROS}.{micros % MICROS:06d}"
+
+
+def _cents(cents: int) -> str:
+    sign = "-" if cents < 0 else ""
+    return f"{sign}{abs(cents) // CENTS}.{abs(cents) % CENTS:02d}"
