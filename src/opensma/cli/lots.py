@@ -57,13 +57,13 @@ def _answer(path: Path) -> dict[str, Any]:
     from opensma.tax.replay import replay
 
     try:
-        return replay(_read(path))
+        return replay(read_case(path))
     except InputError as error:
         told = error.as_dict() | {"code": "INVALID_EVENT", "reason": error.code, "seq": None}
         return {"error": told, "open": []}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_case(path: Path) -> dict[str, Any]:
     """The case in a file. InputError case.not_json."""
     data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     try:

@@ -69,6 +69,13 @@ def _check(row: Form8949Row) -> None:
             where=where,
             remedy="Export these rows as CSV, and the others from a trade list without them.",
         )
+    if "C" in row.code:
+        raise InputError(
+            "txf.code",
+            "TXF has no mark for collectibles (code C), which have a rate of their own.",
+            where=where,
+            remedy="Enter these rows by hand from the CSV, and export the others without them.",
+        )
     if row.code not in ("", "W"):
         raise InputError(
             "txf.code",

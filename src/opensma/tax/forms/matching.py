@@ -209,11 +209,13 @@ def _same_shares(row: Form1099BRow, line: CustodianRow) -> bool:
 
 
 def _shares(rows: Sequence[Form1099BRow] | Sequence[CustodianRow]) -> Quantity:
-    return exact(sum(row.quantity for row in rows))
+    quantities: list[Quantity] = [row.quantity for row in rows]
+    return exact(sum(quantities))
 
 
 def _close(ours: Quantity, theirs: Quantity, rows: int) -> bool:
-    return abs(ours - theirs) <= QUANTITY_TOLERANCE * rows
+    gap: Quantity = ours - theirs
+    return -QUANTITY_TOLERANCE * rows <= gap <= QUANTITY_TOLERANCE * rows
 
 
 # --- comparing -----------------------------------------------------------------------------------
