@@ -34,7 +34,7 @@ class Reason(Enum):
     """Why two sides may differ and both be right, or why they cannot be compared."""
 
     TAXPAYER_WASH = "the household's view differs: Form 8949 corrects it"
-    FEE = "a fee is in one side only"
+    FEE = "a fee is counted on one side only"
     TACKING = "term by the date acquired, without the days tacked on"
     JOINED = "the custodian joined rows"
     SPLIT = "the custodian split a row"
@@ -42,6 +42,9 @@ class Reason(Enum):
     NONCOVERED = "noncovered: the custodian leaves this blank"
     NOT_THERE = "missing at the custodian"
     NOT_HERE = "missing in the trade list"
+    CORRECTED = "corrected by the custodian"
+    WITHDRAWN = "withdrawn by the custodian"
+    ADDED = "added by the custodian"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +135,21 @@ def reconcile(
 
 
 def corrections(original: Sequence[CustodianRow], corrected: Sequence[CustodianRow]) -> list[Item]:
-    """Where a corrected Form 1099-B differs from the first one; both versions are shown (F8).
-
-    "ours" is the original. Rows that did not change are left out.
-    """
-    items = reconcile([_as_ours(row) for row in original], corrected)
-    return [item for item in items if item.status is not Status.MATCHED]
+    """What a corrected Form 1099-B changed; both versions stay readable: ours is the first (F8)."""
+    groups: dict[tuple[str, str, str], tuple[list[Form1099BRow], list[CustodianRow]]] = {}
+    given: dict[int, CustodianRow] = {}
+    for row in original:
+        first = _as_ours(row)
+        given[id(first)] = row
+        groups.setdefault((row.account, row.security, row.sold), ([], []))[0].append(first)
+    for row in corrected:
+        groups.setdefault((row.account, row.security, row.sold), ([], []))[1].append(row)
+    changes = [
+        _change(key, [given[id(row)] for row in pairing.ours], pairing.theirs)
+        for key in sorted(groups)
+        for pairing in _pairings(*groups[key])
+    ]
+    return [change for change in changes if change.reasons]
 
 
 # --- pairing -------------------------------------------------------------------------------------
@@ -278,7 +290,7 @@ def _compare(pairing: Pairing, fees: Fees, cents_a_row: int) -> list[FieldDiffer
     if not _close(mine, other, pairing.rows):
         found.append(FieldDifference("quantity", quantity_text(mine), quantity_text(other), None))
     found += _compare_dates(pairing)
-    slack = pairing.rows * cents_a_row
+    slack = pairing.rows if cents_a_row == 1 else len(theirs) * cents_a_row + len(ours) - 1
     sale_fee, buy_fee = _fees(ours, fees)
     for box, left, right, fee in (
         ("1d", _sum(ours, "proceeds_cents"), _sum(theirs, "proceeds_cents"), sale_fee),
@@ -376,6 +388,42 @@ def _fees(ours: Sequence[Form1099BRow], fees: Fees) -> tuple[int, int]:
         fee, amount = fees.bought.get((row.account, row.lot), (0, 0))
         bought += round_half_up(fee * row.basis_cents, amount) if amount > 0 else 0
     return sold, bought
+
+
+def _change(
+    key: tuple[str, str, str], before: Sequence[CustodianRow], after: Sequence[CustodianRow]
+) -> Item:
+    """One sale in two versions of a statement."""
+    if not (before and after):
+        reasons: tuple[Reason, ...] = (Reason.WITHDRAWN if before else Reason.ADDED,)
+        found = []
+    else:
+        texts = zip(_BOXES, _texts(before), _texts(after), strict=True)
+        found = [
+            FieldDifference(box, old, new, Reason.CORRECTED)
+            for box, old, new in texts
+            if old != new
+        ]
+        reasons = (Reason.CORRECTED,) if found else ()
+    status = Status.EXPLAINED if reasons else Status.MATCHED
+    lots, lines = tuple(row.lot for row in before), tuple(row.line for row in after)
+    return Item(*key, status, reasons, lots, lines, tuple(found))
+
+
+_BOXES = ("quantity", "1b", "1d", "1e", "1f", "1g", "2", "5")
+
+
+def _texts(rows: Sequence[CustodianRow]) -> list[str]:
+    """What a statement says of a sale, box by box; blank where it says nothing."""
+    names = ("proceeds", "basis", "market_discount", "wash_disallowed")
+    sums = [_sum(rows, f"{name}_cents") for name in names]
+    return [
+        quantity_text(_shares(rows)),
+        "/".join(sorted({row.acquired or "" for row in rows})),
+        *("" if cents is None else money_text(cents) for cents in sums),
+        "/".join(sorted({row.term or "" for row in rows})),
+        _marks({row.noncovered for row in rows if row.noncovered is not None}),
+    ]
 
 
 def _as_ours(row: CustodianRow) -> Form1099BRow:
