@@ -14,6 +14,7 @@ from itertools import groupby
 import numpy as np
 
 from opensma.book.journal import Entry, Kind, ints
+from opensma.book.moves import Body
 from opensma.book.names import KeyMap, unlisted_child
 from opensma.book.posting import Sales, TaxpayerLedger
 from opensma.calendar import settlement_date
@@ -63,9 +64,16 @@ def apply_actions(
         _dividends(ledger, account, actions, day)
         for action in actions.by_day[day]:
             key = int(actions.keys.key_of_row[action.security])
-            if (ledger.states[account].lots.security == key).any():
+            if _touched(ledger, account, key, action.kind):
                 _CLAUSES[action.kind](ledger, account, actions, action, key, whole)
     return len(ledger.booked) - before
+
+
+def _touched(ledger: TaxpayerLedger, account: int, key: int, kind: ActionKind) -> bool:
+    """Whether the account holds the security, or a split changes the units of its losses (W19)."""
+    state = ledger.states[account]
+    lost = kind is ActionKind.SPLIT and bool((state.losses.security == key).any())
+    return lost or bool((state.lots.security == key).any())
 
 
 def _dividends(ledger: TaxpayerLedger, account: int, actions: ActionBook, day: int) -> None:
@@ -111,18 +119,18 @@ def _split(
     ledger.post(Entry(account, Kind.SPLIT, day, day, action.action_id, body))
     if whole:
         price = _close(actions.market, action.security, day)
-        _cash_in_lieu(ledger, account, key, price, day, action.action_id)
+        cash_in_lieu(ledger, account, key, price, day, action.action_id)
 
 
-def _cash_in_lieu(
+def cash_in_lieu(
     ledger: TaxpayerLedger, account: int, key: int, price: int, day: int, source: str
 ) -> None:
     """A fraction is received, then sold at the close of the ex-day (C2)."""
     picks = fraction_picks(ledger.states[account].lots, key)
-    _sell_picks(ledger, account, picks, price, day, f"{source}/fraction", Kind.CASH_IN_LIEU)
+    sell_picks(ledger, account, picks, price, day, f"{source}/fraction", Kind.CASH_IN_LIEU)
 
 
-def _sell_picks(
+def sell_picks(
     ledger: TaxpayerLedger,
     account: int,
     picks: Sequence[tuple[int, int]],
@@ -130,6 +138,7 @@ def _sell_picks(
     day: int,
     source: str,
     kind: Kind,
+    more: Body | None = None,
 ) -> None:
     """Sell picked lots at one price: the amount rounds once and splits by quantity (D3, D4)."""
     if not picks:
@@ -140,7 +149,7 @@ def _sell_picks(
     proceeds = np.array(split_cents(total, quantity.tolist()), dtype=np.int64)
     sold = Sales(lot, quantity, proceeds, zeros, zeros + price, zeros, [source] * len(lot))
     settle = settlement_date(date.fromordinal(day)).toordinal()
-    ledger.sell(account, sold, day, settle, source, kind)
+    ledger.sell(account, sold, day, settle, source, kind, more)
 
 
 def _spin_off(
@@ -174,9 +183,9 @@ def _spin_off(
     ledger.post(Entry(account, Kind.SPIN_OFF, day, day, action.action_id, body))
     if not listed:
         picks = closing_picks(ledger.states[account].lots, child)
-        _sell_picks(ledger, account, picks, value, day, f"{action.action_id}/sold", Kind.SELL)
+        sell_picks(ledger, account, picks, value, day, f"{action.action_id}/sold", Kind.SELL)
     elif whole:
-        _cash_in_lieu(ledger, account, child, value, day, action.action_id)
+        cash_in_lieu(ledger, account, child, value, day, action.action_id)
 
 
 def _close_position(
@@ -192,7 +201,7 @@ def _close_position(
     kind = Kind.WORTHLESS if action.kind is ActionKind.WORTHLESS else Kind.CASH_MERGER
     price = 0 if kind is Kind.WORTHLESS else action.amount_micros
     picks = closing_picks(ledger.states[account].lots, key)
-    _sell_picks(ledger, account, picks, price, action.ex_day, action.action_id, kind)
+    sell_picks(ledger, account, picks, price, action.ex_day, action.action_id, kind)
 
 
 def _close(market: Market, row: int, day: int) -> int:

@@ -185,6 +185,7 @@ _LOSSES = {
     "sold": "DATE",
     "quantity_micros": "BIGINT",
     "loss_cents": "BIGINT",
+    "proceeds_cents": "BIGINT",
     "harvest": "BIGINT",
     "inherited": "BIGINT",
     "origin": "BIGINT",

@@ -21,6 +21,7 @@ from opensma.errors import ensure
 from opensma.tax import wash
 from opensma.tax.lots import Lots
 from opensma.tax.relief import relieve_many
+from opensma.units import cut_cents
 
 WASH_DAYS = 30  # W1
 
@@ -122,7 +123,9 @@ def _sale(state: AccountState, entry: Entry, seq: int) -> AccountState:
     after = replace(after, lots=left, fees_cents=state.fees_cents + sum(body["fee"]))
     if not body["taxed"]:
         return after
-    return realise(after, slices, column(body, "harvest"), entry.trade_day, seq)
+    after = realise(after, slices, column(body, "harvest"), entry.trade_day, seq)
+    # A fraction paid in cash is never tested for a wash sale (C2).
+    return replace(after, losses=state.losses) if entry.kind is Kind.CASH_IN_LIEU else after
 
 
 def _dividend(state: AccountState, entry: Entry, _seq: int) -> AccountState:
@@ -151,20 +154,27 @@ def _loss_disallowed(state: AccountState, entry: Entry, _seq: int) -> AccountSta
     body = entry.body
     losses = state.losses
     quantity, open_cents = losses.quantity_micros.copy(), losses.loss_cents.copy()
+    proceeds = losses.proceeds_cents.copy()
     amounts = dict.fromkeys(
         (f"{what}_{term}_cents" for what in ("disallowed", "harvested") for term in TERMS), 0
     )
     rows = zip(body["seq"], body["lot"], body["quantity"], body["cents"], body["long"], strict=True)
     for seq, lot, micros, cents, long in rows:
         row = int(np.flatnonzero((losses.seq == seq) & (losses.lot == lot))[0])
+        ensure(micros <= quantity[row], "more disallowed than lost", lot=lot)
+        # Both amounts of the slice are cut, and the loss is what lies between them (D3, W6).
+        received = cut_cents(int(proceeds[row]), micros, int(quantity[row]))
+        paid = cut_cents(int(proceeds[row] + open_cents[row]), micros, int(quantity[row]))
+        ensure(cents == paid - received, "another loss disallowed than was made", lot=lot)
         quantity[row] -= micros
         open_cents[row] -= cents
-        ensure(quantity[row] >= 0 and open_cents[row] >= 0, "more disallowed than lost", lot=lot)
+        proceeds[row] -= received
         amounts[f"disallowed_{TERMS[long]}_cents"] += cents
         amounts[f"harvested_{TERMS[long]}_cents"] -= cents * int(losses.harvest[row])
     sold_day = int(body["sold_day"])  # the loss's own year is restated (W22)
     state = add_to_year(state, sold_day, amounts)
-    return replace(state, losses=replace(losses, quantity_micros=quantity, loss_cents=open_cents))
+    left = {"quantity_micros": quantity, "loss_cents": open_cents, "proceeds_cents": proceeds}
+    return replace(state, losses=replace(losses, **left))
 
 
 _CLAUSES: dict[Kind, Callable[[AccountState, Entry, int], AccountState]] = {

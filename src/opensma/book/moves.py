@@ -55,6 +55,7 @@ def realise(state: AccountState, slices: Slices, harvest: Ints, day: int, seq: i
         sold_day=slices.sold_day[loss],
         quantity_micros=slices.quantity_micros[loss],
         loss_cents=-gain[loss],
+        proceeds_cents=slices.proceeds_cents[loss],
         harvest=harvest[loss],
         inherited=slices.inherited[loss],
         origin=slices.origin[loss],

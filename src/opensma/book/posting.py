@@ -141,7 +141,7 @@ class TaxpayerLedger:
         losses = self._losses()
         if not len(losses):
             return 0
-        matches = wash.match(losses, self._replacements(losses, day))
+        matches = wash.match(losses, self._replacements(losses, day), by_account=True)
         for account in np.unique(matches.loss_account).tolist():
             rows = matches.take(matches.loss_account == account)
             for sold_day in np.unique(rows.sold_day).tolist():
@@ -169,6 +169,7 @@ class TaxpayerLedger:
                         sold_day=rows.sold_day,
                         quantity_micros=rows.quantity_micros,
                         loss_cents=rows.loss_cents,
+                        proceeds_cents=rows.proceeds_cents,
                     )
                 )
         return found

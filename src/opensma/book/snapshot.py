@@ -2,7 +2,7 @@
 
 Layout: magic, twelve int64 scalars (row counts included), then each table's columns in order, each
 in the narrowest type that holds it by rule. Little-endian on every machine. An account without
-inherited, given or transferred lots is written without the columns that tell of them (`SMA1`).
+inherited, given or transferred lots is written without the columns that tell of them (`SMA3`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from opensma.errors import BookError, ensure
 from opensma.tax.lots import LOT_COLUMNS, NO_LOSS_BASIS, Lots
 from opensma.units import Ints
 
-USUAL, FULL = b"SMA1", b"SMA2"
-_EXTRA = {"inherited": 0, "loss_basis_cents": NO_LOSS_BASIS, "origin": 0}  # not in SMA1
+USUAL, FULL = b"SMA3", b"SMA4"
+_EXTRA = {"inherited": 0, "loss_basis_cents": NO_LOSS_BASIS, "origin": 0}  # not in SMA3
 _SCALARS = (
     "account_key",
     "seq",
@@ -61,7 +61,12 @@ def pack(state: AccountState) -> bytes:
 
 def unpack(body: bytes, head_hash: str) -> AccountState:
     """The inverse of `pack`; the caller has compared the checksum."""
-    ensure(body[:4] in (USUAL, FULL), "unknown state layout", magic=body[:4])
+    if body[:4] not in (USUAL, FULL):
+        raise BookError(
+            "book.snapshot_old",
+            f"The stored state has the layout of another version: {body[:4]!r}.",
+            remedy="sma book rebuild makes all stored states again from the journals.",
+        )
     count = len(_SCALARS) + 4
     numbers = np.frombuffer(body, "<i8", count, 4)
     scalars = {name: int(v) for name, v in zip(_SCALARS, numbers, strict=False)}

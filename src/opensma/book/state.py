@@ -23,6 +23,7 @@ LOSS_COLUMNS = (
     "sold_day",
     "quantity_micros",
     "loss_cents",
+    "proceeds_cents",
     "harvest",
     "inherited",
     "origin",
@@ -59,6 +60,7 @@ class OpenLosses:
     sold_day: Ints
     quantity_micros: Ints
     loss_cents: Ints
+    proceeds_cents: Ints  # of these shares
     harvest: Ints  # 1 when the sale was made to realise the loss
     inherited: Ints  # 1: the lot was inherited, the loss is long-term (H6)
     origin: Ints  # as in `Lots`

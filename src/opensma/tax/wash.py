@@ -12,6 +12,7 @@ Pure: no clock. Security keys stand for themselves or for a group (W17): the cal
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -21,7 +22,7 @@ from opensma.tax.lots import Lots, Slices
 from opensma.units import Ints, cut_cents, round_half_up
 
 WINDOW_DAYS = 30  # W1: on each side of the sale day, 61 days in all.
-Pair = tuple[int, int, int, int]  # loss row, replacement row, shares matched, shares left before
+Pair = tuple[int, int, int, int, int]  # loss and replacement row, shares, loss, proceeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Losses:
     sold_day: Ints
     quantity_micros: Ints
     loss_cents: Ints  # positive
+    proceeds_cents: Ints  # of these shares: both amounts of a slice are cut, not their difference
 
     def __len__(self) -> int:
         return len(self.account)
@@ -52,11 +54,12 @@ class Losses:
 
     @staticmethod
     def of(**columns: object) -> Losses:
-        """Build from integer sequences; `sequence` defaults to 0, `group` to the security and
-        `origin` to the account."""
+        """Build from integer sequences; `sequence` and `proceeds_cents` default to 0, `group` to
+        the security and `origin` to the account."""
         columns.setdefault("origin", columns["account"])
         columns.setdefault("group", columns["security"])
-        columns.setdefault("sequence", np.zeros(len(np.asarray(columns["lot"])), dtype=np.int64))
+        for name in ("sequence", "proceeds_cents"):
+            columns.setdefault(name, np.zeros(len(np.asarray(columns["lot"])), dtype=np.int64))
         return Losses(
             **{name: np.asarray(columns[name], dtype=np.int64) for name in LOSSES_COLUMNS}
         )
@@ -124,6 +127,7 @@ class Matches:
     acquired_day: Ints  # of the replacement
     quantity_micros: Ints
     disallowed_cents: Ints
+    proceeds_cents: Ints  # of the shares matched
     days_held: Ints
     permanent: Ints
 
@@ -166,6 +170,7 @@ def losses_of(
         sold_day=slices.sold_day[rows],
         quantity_micros=slices.quantity_micros[rows],
         loss_cents=-slices.gain_cents[rows],
+        proceeds_cents=slices.proceeds_cents[rows],
     )
 
 
@@ -197,13 +202,22 @@ def origin_of(origin: Ints, account: int) -> Ints:
     return given
 
 
-def match(losses: Losses, replacements: Replacements, *, earlier_acquired: bool = True) -> Matches:
+def match(
+    losses: Losses,
+    replacements: Replacements,
+    *,
+    earlier_acquired: bool = True,
+    by_account: bool = False,
+) -> Matches:
     """Pair losses with replacements, share for share, in the order of the law (W4, W5, W6).
 
     Quantities of both in the same split units (W19). Same acquisition never replaces itself (W8).
     `earlier_acquired=False`: shares acquired before the sold ones replace nothing (W12, P2).
+    `by_account`: each account numbers its own acquisitions, so accounts go first within a day.
     """
-    sold_rows, bought_rows = _in_order(losses), _in_order_of_purchase(replacements)
+    tie = ("acquisition", "account") if by_account else ("account", "acquisition")
+    sold_rows = _ordered(losses, (*tie, "acquired_day", "sequence", "sold_day", "group"))
+    bought_rows = _ordered(replacements, ("lot", *tie, "acquired_day", "group"))
     sold_group, bought_group = losses.group[sold_rows], replacements.group[bought_rows]
     touched = np.intersect1d(sold_group, bought_group)
     sold_ends = _ends(sold_group, touched)
@@ -219,9 +233,12 @@ def match(losses: Losses, replacements: Replacements, *, earlier_acquired: bool 
 def unmatched(losses: Losses, matches: Matches) -> Losses:
     """What is left of the losses once the matched shares are cut off; empty rows go (W6, D3)."""
     quantity, cents = losses.quantity_micros.copy(), losses.loss_cents.copy()
+    proceeds = losses.proceeds_cents.copy()
     np.subtract.at(quantity, matches.loss, matches.quantity_micros)
     np.subtract.at(cents, matches.loss, matches.disallowed_cents)
-    return replace(losses, quantity_micros=quantity, loss_cents=cents).take(quantity > 0)
+    np.subtract.at(proceeds, matches.loss, matches.proceeds_cents)
+    rest = replace(losses, quantity_micros=quantity, loss_cents=cents, proceeds_cents=proceeds)
+    return rest.take(quantity > 0)
 
 
 def apply_matches(lots: Lots, matches: Matches, account: int, next_lot: int) -> tuple[Lots, int]:
@@ -275,21 +292,31 @@ class _Side:
         self.acquisition = table.acquisition[rows].tolist()
         self.acquired = table.acquired_day[rows].tolist()
         self.left = table.quantity_micros[rows].tolist()
-        sold = table.sold_day[rows] if isinstance(table, Losses) else table.acquired_day[rows]
-        self.sold = sold.tolist()
+        if isinstance(table, Losses):
+            self.sold = table.sold_day[rows].tolist()
+            self.proceeds = table.proceeds_cents[rows].tolist()
+            self.basis = (table.proceeds_cents + table.loss_cents)[rows].tolist()
+
+    def cut(self, i: int, quantity: int) -> tuple[int, int]:
+        """Take shares off a slice; its basis and its proceeds are cut in turn (D3, W6).
+
+        Returns the part's loss, never negative since halves round up on both, and its proceeds.
+        """
+        basis = cut_cents(self.basis[i], quantity, self.left[i])
+        proceeds = cut_cents(self.proceeds[i], quantity, self.left[i])
+        self.basis[i] -= basis
+        self.proceeds[i] -= proceeds
+        self.left[i] -= quantity
+        return basis - proceeds, proceeds
 
 
-def _in_order(losses: Losses) -> Ints:
-    """W4 in each group: order of sale; within a day, where unknown, order of acquisition."""
-    keys = ("account", "acquisition", "acquired_day", "sequence", "sold_day", "group")
-    # lexsort is stable: what ties in all keys stays in order of relief.
-    return np.lexsort(tuple(getattr(losses, name) for name in keys)).astype(np.int64)
+def _ordered(table: Losses | Replacements, keys: Sequence[str]) -> Ints:
+    """Rows by keys, the last first: W4 and W5 within each group.
 
-
-def _in_order_of_purchase(replacements: Replacements) -> Ints:
-    """W5 in each group: earliest purchase first; on one day by order number, account, lot."""
-    keys = ("lot", "account", "acquisition", "acquired_day", "group")
-    return np.lexsort(tuple(getattr(replacements, name) for name in keys)).astype(np.int64)
+    W4: order of sale; within a day, where that is unknown, order of acquisition. What ties in all
+    keys stays in order of relief.
+    """
+    return np.lexsort(tuple(getattr(table, name) for name in keys)).astype(np.int64)
 
 
 def _ends(ordered_group: Ints, groups: Ints) -> list[tuple[int, int]]:
@@ -302,8 +329,8 @@ def _ends(ordered_group: Ints, groups: Ints) -> list[tuple[int, int]]:
 def _pair_group(sold: _Side, bought: _Side, earlier_acquired: bool, pairs: list[Pair]) -> None:
     for i, row in enumerate(sold.rows):
         for j, candidate in enumerate(bought.rows):
-            if not sold.left[i]:
-                break
+            if not sold.left[i] or sold.basis[i] <= sold.proceeds[i]:
+                break  # replaced whole, or cut so often that no cent of loss is left (W3)
             if not bought.left[j] or abs(bought.acquired[j] - sold.sold[i]) > WINDOW_DAYS:
                 continue
             same_origin = bought.origin[j] == sold.origin[i]
@@ -312,9 +339,8 @@ def _pair_group(sold: _Side, bought: _Side, earlier_acquired: bool, pairs: list[
             if not earlier_acquired and bought.acquired[j] < sold.acquired[i]:
                 continue  # W12
             quantity = min(sold.left[i], bought.left[j])
-            pairs.append((row, candidate, quantity, sold.left[i]))
-            sold.left[i] -= quantity
             bought.left[j] -= quantity
+            pairs.append((row, candidate, quantity, *sold.cut(i, quantity)))
 
 
 def _matches(losses: Losses, replacements: Replacements, pairs: list[Pair]) -> Matches:
@@ -334,21 +360,11 @@ def _matches(losses: Losses, replacements: Replacements, pairs: list[Pair]) -> M
         lot=replacements.lot[candidate],
         acquired_day=replacements.acquired_day[candidate],
         quantity_micros=quantity,
-        disallowed_cents=_disallowed(losses, pairs),
+        disallowed_cents=table[:, 3],
+        proceeds_cents=table[:, 4],
         days_held=np.where(permanent == 1, 0, losses.sold_day[loss] - losses.holding_day[loss]),
         permanent=permanent,
     )
-
-
-def _disallowed(losses: Losses, pairs: list[Pair]) -> Ints:
-    """Each matched part's loss, cut in turn from what its slice has left (D3)."""
-    left = {row: int(losses.loss_cents[row]) for row, _, _, _ in pairs}
-    parts = []
-    for row, _, quantity, shares_left in pairs:
-        part = cut_cents(left[row], quantity, shares_left)
-        left[row] -= part
-        parts.append(part)
-    return np.array(parts, dtype=np.int64)
 
 
 def _adjust(
