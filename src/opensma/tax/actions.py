@@ -91,16 +91,13 @@ def spin_off(
 def merge(lots: Lots, security: int, into: int, numerator: int, denominator: int) -> Lots:
     """Stock merger: every lot becomes shares of `into`; basis and dates carry (C4).
 
-    Such shares were not bought as what they are now, so they replace nothing (W2). LotError
+    It is no purchase, and what was bought keeps its day of purchase (W2, C12). LotError
     lots.bad_ratio.
     """
     held = lots.security == security
     after = split(lots, security, numerator, denominator) if held.any() else lots
     held = after.security == security
-    return after.with_columns(
-        security=np.where(held, into, after.security),
-        purchase=np.where(held, 0, after.purchase),
-    )
+    return after.with_columns(security=np.where(held, into, after.security))
 
 
 def boot(
@@ -169,7 +166,6 @@ def exchange(
         lot=number,
         security=np.full(len(part), into, dtype=np.int64),
         quantity_micros=new,
-        purchase=np.zeros(len(part), dtype=np.int64),
     )
     return rest.joined(moved), next_lot + int(cut.sum())
 
