@@ -1,7 +1,7 @@
 """One security at given prices: the best weight below, at and above today's holding.
 
 Minimises `curve/2 (w - centre)^2 + tax(held - w) + toll |w - held| + pull w + cash (w + cost |w -
-held|)`. Each side of today's weight is convex and solved exactly; `tax` counts every loss.
+held|)`. Each side of today's weight is convex and solved exactly; `tax` is the lots' `guide`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ Point = tuple[float, float, float]  # weight, value, -dw/dpull (0 at a kink or a
 
 @njit(cache=True, forceinline=True)
 def tax_of(name: Record, lots: Any, sold: float) -> float:
-    """Tax on selling this weight, dearest losses first, every loss counted."""
+    """Tax on selling this weight, cheapest lots first, as relaxations see it."""
     left, total = sold, 0.0
     for lot in range(name.start, name.stop):
         if left <= 0.0:
             break
         width = min(left, lots[lot].width)
-        total += lots[lot].tax * width
+        total += lots[lot].guide * width
         left -= width
     return total
 
@@ -39,7 +39,7 @@ def sell_side(
     for lot in range(name.start, name.stop):
         left = here - lots[lot].width
         if left < weight:
-            best = centre - (slope - lots[lot].tax) / curve
+            best = centre - (slope - lots[lot].guide) / curve
             if best >= weight:
                 break
             edge = max(left, bottom)

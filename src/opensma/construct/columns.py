@@ -40,13 +40,22 @@ LOT = np.dtype(
     [
         ("width", "f8"),  # weight of the lot
         ("tax", "f8"),  # per weight sold; with the price of gain budgets
+        ("guide", "f8"),  # the same as relaxations see it: the wash rule priced in
         ("gain", "f8"),  # gain per weight sold
         ("rate", "f8"),
+        ("turn", "i8"),  # rises in the order in which losses of the household are washed
         ("units", "i8"),  # whole units that may be sold of it
         ("before", "i8"),  # units of the same security that are sold earlier
         ("long_term", "i8"),
         ("recent", "i8"),  # 1 when bought on one of the 30 days before
         ("security", "i8"),
+    ],
+    align=True,
+)
+FOREIGN = np.dtype(
+    [
+        ("sold", "f8"),  # shares that another account of the household sells at a loss
+        ("tax", "f8"),  # per share, in shares of this account's V
     ],
     align=True,
 )
@@ -62,9 +71,10 @@ class Columns(NamedTuple):
     row_low: Floats  # (r,)
     row_high: Floats  # (r,)
     washed: Mask  # (G,) recent shares are held somewhere in the taxpayer
-    elsewhere: Floats  # (G,) of them in the taxpayer's other accounts, in shares
+    elsewhere: Floats  # (G,) of them kept in the taxpayer's other accounts, in shares
     wash_start: Codes  # (G + 1,) lots of washed groups, in order of acquisition
-    wash_lot: Codes  # (.,) row of the lot
+    wash_lot: Codes  # (.,) row of the lot; -1 - row in `foreign`
+    foreign: Any  # (f,) FOREIGN: what other accounts sell of washed groups
 
 
 class Limits(NamedTuple):

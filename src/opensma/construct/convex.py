@@ -40,7 +40,7 @@ def convex_sides(prepared: Prepared, account: Account) -> Codes:
     side = np.zeros(len(weight), dtype=np.int64)
     for i in range(len(weight)):
         first, name = int(security["start"][i]), security[i]
-        if first < int(name["stop"]) and data.lot["tax"][first] < -name["toll"]:
+        if first < int(name["stop"]) and data.lot["guide"][first] < -name["toll"]:
             side[i] = -1 if weight[i] < name["held"] or name["high"] <= name["held"] else 1
     return side
 

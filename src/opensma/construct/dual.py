@@ -113,7 +113,7 @@ def _either(
     wr, vr, sr = buy
     held = name.held
     if (
-        name.start == name.stop or -lots[name.start].tax <= name.toll
+        name.start == name.stop or -lots[name.start].guide <= name.toll
     ):  # convex at today's weight, whatever cash costs
         if wl < held:
             return wl, vl, sl, held - wl

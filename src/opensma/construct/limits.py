@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from opensma.construct.columns import Columns
 from opensma.construct.decide import measures, middle, relax
-from opensma.construct.grid import bound_at
 from opensma.construct.prepare import Desk, before_units
-from opensma.construct.problem import Floats
+from opensma.construct.problem import Codes, Floats
 
 FREE_AVERSION = 0.05  # where a tracking-error cap does not bind: risk all but ignored
 _MOST = 1e5
@@ -76,20 +76,19 @@ def _alone(desk: Desk) -> bool:
     return int(np.isfinite(np.array(desk.limits)).sum()) < 2
 
 
-def lower_bound(found: Relaxed, cash_slack: float, row_slack: float) -> float:
-    """A bound on J / V of the real problem from these multipliers."""
-    desk, prices, limits = found.desk, found.prices, found.desk.limits
-    units = np.zeros(len(found.weight), dtype=np.int64)
-    bound = bound_at(desk.data, prices.aversion, found.dual, row_slack, cash_slack, units)
-    if desk.account.te_cap is not None:
-        bound -= 0.5 * prices.aversion * limits.max_variance
+def limits_worth(found: Relaxed) -> float:
+    """Prices times limits, in shares of V: what the bound takes off."""
+    prices, limits = found.prices, found.desk.limits
+    worth = 0.0
+    if found.desk.account.te_cap is not None:
+        worth += 0.5 * prices.aversion * limits.max_variance
     for price, limit in (
         (prices.turnover, limits.max_turnover),
         (prices.short_gain, limits.short_gain),
         (prices.long_gain, limits.long_gain),
     ):
-        bound -= price * limit if price else 0.0
-    return float(bound)
+        worth += price * limit if price else 0.0
+    return float(worth)
 
 
 def _solve(desk: Desk, prices: Prices, warm: Relaxed | None) -> Relaxed:
@@ -180,13 +179,35 @@ def reprice(desk: Desk, prices: Prices) -> Desk:
     security["toll"] = security["cost"] + 0.5 * prices.turnover
     extra = np.where(lot["long_term"] == 1, prices.long_gain, prices.short_gain)
     lot["tax"] = lot["gain"] * (lot["rate"] + extra)
-    order = np.lexsort((np.arange(len(lot)), lot["tax"], lot["security"]))
+    lot["guide"] = _guide(lot, desk)
+    order = np.lexsort((np.arange(len(lot)), lot["tax"], lot["guide"], lot["security"]))
     lot = lot[order]
     lot["before"] = before_units(lot["security"], lot["units"])
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    moved = data._replace(security=security, lot=lot, wash_lot=place[data.wash_lot])
+    wash_lot = np.where(data.wash_lot < 0, data.wash_lot, place[data.wash_lot])
+    moved = data._replace(security=security, lot=lot, wash_lot=wash_lot)
     return replace(desk, data=moved, lot=desk.lot[order])
+
+
+def guided(desk: Desk, relief: Floats, last: Codes) -> Desk:
+    """The desk as relaxations should see it where recent shares have a price, or wash all losses.
+
+    (n,) each: the price of a recent share kept over the security's price, -1 where losses that are
+    sold count nothing; and the turn of the last loss that is washed.
+    """
+    return reprice(replace(desk, relief=relief, last=last), Prices(0.0))
+
+
+def _guide(lot: Any, desk: Desk) -> Floats:
+    """(m,) what selling costs with the wash rule priced in, per weight (see `bound`)."""
+    price, last = desk.relief[lot["security"]], desk.last[lot["security"]]
+    tax, loss = lot["tax"], lot["gain"] < 0.0
+    before, at = loss & (lot["turn"] < last), loss & (lot["turn"] == last)
+    guide = np.where(before, -price, np.where(at, np.minimum(tax, -price), tax))
+    guide = np.where(lot["recent"] == 1, guide - price, guide)
+    found: Floats = np.where(price < 0.0, np.where(loss, 0.0, tax), guide)
+    return found
 
 
 def true_costs(desk: Desk) -> Columns:
@@ -194,4 +215,5 @@ def true_costs(desk: Desk) -> Columns:
     security, lot = desk.data.security.copy(), desk.data.lot.copy()
     security["toll"] = security["cost"]
     lot["tax"] = lot["gain"] * lot["rate"]
+    lot["guide"] = _guide(lot, desk)
     return desk.data._replace(security=security, lot=lot)

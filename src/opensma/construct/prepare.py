@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from opensma.construct.columns import LOT, SECURITY, Columns, Limits
+from opensma.construct.columns import FOREIGN, LOT, SECURITY, Columns, Limits
 from opensma.construct.problem import Account, Codes, Floats, LotColumns, Mask, Taxpayer, Universe
 
 WINDOW_DAYS = 30  # W1
+_MOST_ACCOUNTS, _MOST_LOTS = 1 << 10, 1 << 22  # room of each in a turn
 UNIT = 1e-6  # shares, where fractions are allowed
 
 
@@ -75,6 +76,8 @@ class Desk:
     value: float  # V, dollars
     unit: float  # shares
     whole: bool  # trades in whole shares
+    relief: Floats  # (n,) price of a recent share kept, over its price; -1: losses sold are washed
+    last: Codes  # (n,) turn of the last loss that is washed
 
 
 def account_value(universe: Universe, account: Account) -> float:
@@ -155,13 +158,15 @@ def desk(prepared: Prepared, taxpayer: Taxpayer, position: int, as_of: int, choi
     data = Columns(
         prepared.factor,
         securities,
-        _lot_records(universe, account, lots, units, recent, shares),
+        _lot_records(universe, account, lots, units, recent, shares, position),
         row_low,
         row_high,
         *_wash(prepared, taxpayer, position, as_of, lots),
+        np.zeros(0, dtype=FOREIGN),
     )
     limits = _limits(account, value)
-    return Desk(account, data, limits, order, value, unit, bool(account.whole_shares))
+    relief, last = np.zeros(n), np.full(n, -1)
+    return Desk(account, data, limits, order, value, unit, unit == 1.0, relief, last)
 
 
 def _sorted_lots(
@@ -194,6 +199,7 @@ def _lot_records(
     units: Codes,
     recent: Mask,
     shares: Floats,
+    position: int,
 ) -> Any:
     records = np.zeros(len(lots.quantity), dtype=LOT)
     gain = 1.0 - lots.basis / (lots.quantity * universe.price[lots.security])
@@ -201,8 +207,10 @@ def _lot_records(
     for name, column in (
         ("width", lots.quantity / shares[lots.security]),
         ("tax", gain * rate),
+        ("guide", gain * rate),
         ("gain", gain),
         ("rate", rate),
+        ("turn", _turns(lots, position)),
         ("units", units),
         ("before", before_units(lots.security, units)),
         ("long_term", lots.long_term),
@@ -211,6 +219,15 @@ def _lot_records(
     ):
         records[name] = column
     return records
+
+
+def _turns(lots: LotColumns, position: int) -> Codes:
+    """(m,) by day of acquisition, then account, security, dearest first, as the check has it."""
+    keys = (lots.quantity, -lots.basis / lots.quantity, lots.security, lots.acquired_day)
+    rank = np.empty(len(lots.quantity), dtype=np.int64)
+    rank[np.lexsort(keys)] = np.arange(len(rank))
+    turns: Codes = (lots.acquired_day * _MOST_ACCOUNTS + position) * _MOST_LOTS + rank
+    return turns
 
 
 def before_units(security: Codes, units: Codes) -> Codes:

@@ -8,34 +8,65 @@ plan's figures come from the independent check, which also judges it before it l
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from opensma.construct import check, reasons
+from opensma.construct.bound import Priced, Ways, ways
 from opensma.construct.conflict import explain
 from opensma.construct.decide import choose, finish
-from opensma.construct.limits import Relaxed, at_aversion, lower_bound, relaxed, true_costs
+from opensma.construct.household import beside, units_sold, weights_sold
+from opensma.construct.limits import (
+    Relaxed,
+    at_aversion,
+    guided,
+    limits_worth,
+    relaxed,
+    reprice,
+    true_costs,
+)
 from opensma.construct.plan import Plan, Status, Trades
 from opensma.construct.prepare import Choice, Desk, Prepared, blocked, desk
 from opensma.construct.problem import Codes, Floats, Taxpayer
-from opensma.construct.search import TAX, VARIANCE, State, removal, start
+from opensma.construct.search import TAX, VARIANCE, State, start
 from opensma.construct.wash import lot_rows
 from opensma.errors import ensure
 
 __all__ = ["Prepared", "solve_taxpayer"]
 _TIGHTER = (2.0, 5.0, 25.0)  # times the aversion, where rounding has left a cap exceeded
+_ROUNDS = 2  # in which a household decides
 _TOLERATED = 2e-4  # weight: what whole shares may miss a band by
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One account relaxed, under what its household has decided so far."""
+
+    open: Desk  # as the law leaves it, before the household decides
+    choice: Choice
+    relaxed: Relaxed
+    seconds: float
+
+    def priced(self, dual: Floats | None = None) -> Priced:
+        """Its multipliers, for the bound: on the open desk, which knows no decision."""
+        found, table = self.relaxed, self.open
+        slack = (check.WHOLE_CASH, check.WHOLE_SECTOR) if table.whole else (check.CONTINUOUS,) * 2
+        priced = table if found.prices.plain else reprice(table, found.prices)
+        dual = found.dual.copy() if dual is None else dual
+        return Priced(priced, found.prices.aversion, dual, limits_worth(found), *slack)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One account's trades in units, with what led to them."""
 
+    draft: Draft
     relaxed: Relaxed
     state: State
     broken: float  # by how much limits are exceeded, as weights
-    bound: float  # on J / V
+    dual: Floats  # multipliers with every mode fixed
     seconds: float
 
     @property
@@ -50,23 +81,87 @@ def solve_taxpayer(prepared: Prepared, taxpayer: Taxpayer, as_of: int) -> list[P
     A plan that the independent check refuses is reported as infeasible, with the conflict, or as
     failed, and trades nothing.
     """
-    n = len(prepared.universe.price)
-    choices = [
-        Choice(blocked(prepared, taxpayer), np.zeros(n, dtype=bool)) for _ in taxpayer.accounts
-    ]
-    answers = [_answer(prepared, taxpayer, p, as_of, c, None) for p, c in enumerate(choices)]
+    drafts, found, bounds = _drafts(prepared, taxpayer, as_of)
+    answers = _answers(prepared, drafts, as_of)
+    if all(a.relaxed.prices.plain for a in answers):
+        last = ways(prepared, [a.draft.priced(a.dual) for a in answers]).shares
+        bounds = max(bounds, last, key=lambda parts: float(parts.sum()))
     if len(answers) > 1:
-        for p in sorted(_settle(prepared, answers, choices)):
-            answers[p] = _answer(prepared, taxpayer, p, as_of, choices[p], answers[p])
-        for p in _contesting(answers):
-            choice = _beside(prepared, answers, p, choices[p])
-            answers[p] = _adjusted(prepared, taxpayer, p, as_of, choice, answers[p])
-    plans = _judged(prepared, taxpayer, answers, as_of)
+        answers = _settled(prepared, taxpayer, as_of, answers, found)
+    plans = _judged(prepared, taxpayer, answers, as_of, bounds)
     stuck = [p for p, plan in enumerate(plans) if plan.status is not Status.SOLVED]
     if not stuck or len(answers) == 1:
         return plans
-    again = _judged(prepared, taxpayer, _in_turn(prepared, taxpayer, as_of, answers, stuck), as_of)
+    turned = _in_turn(prepared, taxpayer, as_of, answers, stuck)
+    again = _judged(prepared, taxpayer, turned, as_of, bounds)
     return again if _unsolved(again) < _unsolved(plans) else plans
+
+
+def _drafts(prepared: Prepared, taxpayer: Taxpayer, as_of: int) -> tuple[list[Draft], Ways, Floats]:
+    """Relax every account, let the household decide group by group, and relax again.
+
+    Also returns the last ways of every group and the best bounds: (accounts,) dollars.
+    """
+    barred = Choice(blocked(prepared, taxpayer), np.zeros(len(prepared.group), dtype=bool))
+    drafts = [_draft(prepared, taxpayer, p, as_of, barred) for p in range(len(taxpayer.accounts))]
+    found = ways(prepared, [draft.priced() for draft in drafts])
+    bounds = found.shares
+    rounds = _ROUNDS if len(drafts) > 1 else int(_minds_washes(prepared, drafts))
+    for _ in range(rounds):
+        choice = _decided(prepared, found, barred)
+        drafts = [
+            _redraft(prepared, taxpayer, p, as_of, draft, choice, found)
+            for p, draft in enumerate(drafts)
+        ]
+        found = ways(prepared, [draft.priced() for draft in drafts])
+        bounds = max(bounds, found.shares, key=lambda parts: float(parts.sum()))
+    return drafts, found, bounds
+
+
+def _minds_washes(prepared: Prepared, drafts: list[Draft]) -> bool:
+    """Whether a lot at a loss could be washed by recent shares."""
+    data = drafts[0].open.data
+    lossy = data.lot["security"][data.lot["gain"] < 0.0]
+    return bool(data.washed[prepared.group[lossy]].any())
+
+
+def _draft(
+    prepared: Prepared, taxpayer: Taxpayer, position: int, as_of: int, choice: Choice
+) -> Draft:
+    started = time.perf_counter()
+    table = desk(prepared, taxpayer, position, as_of, choice)
+    found = relaxed(table)
+    return Draft(table, choice, found, time.perf_counter() - started)
+
+
+def _decided(prepared: Prepared, found: Ways, barred: Choice) -> Choice:
+    """Where accounts of a household want different ways, the way that costs least in all."""
+    alone = found.keep <= found.harvest
+    contested = (alone.any(axis=0) & (~alone).any(axis=0))[prepared.group]
+    kept = found.kept[prepared.group]
+    return Choice(barred.no_buy | (contested & ~kept), barred.no_loss | (contested & kept))
+
+
+def _redraft(
+    prepared: Prepared,
+    taxpayer: Taxpayer,
+    position: int,
+    as_of: int,
+    draft: Draft,
+    choice: Choice,
+    found: Ways,
+) -> Draft:
+    """Relax again under the household's choice, recent shares at their price."""
+    started = time.perf_counter()
+    table = draft.open
+    if len(taxpayer.accounts) > 1:
+        table = desk(prepared, taxpayer, position, as_of, choice)
+    relief = np.where(found.kept, -1.0, found.relief)[prepared.group]
+    relief = np.where(relief > 0.0, relief / prepared.universe.price, relief)
+    relief = np.where(table.data.washed[prepared.group], relief, 0.0)
+    table = guided(table, relief, found.last[prepared.group])
+    again = relaxed(table, draft.relaxed)
+    return Draft(draft.open, choice, again, draft.seconds + time.perf_counter() - started)
 
 
 def _unsolved(plans: list[Plan]) -> int:
@@ -82,38 +177,41 @@ def _in_turn(
     solved: dict[int, Answer] = {}
     for p in order:
         choice = _beside(prepared, list(solved.values()), None, barred) if solved else barred
-        solved[p] = _answer(prepared, taxpayer, p, as_of, choice, answers[p])
+        solved[p] = _answer(_draft_as(prepared, taxpayer, p, as_of, choice, answers[p]))
     return [solved[p] for p in range(len(answers))]
 
 
-def _answer(
+def _draft_as(
     prepared: Prepared,
     taxpayer: Taxpayer,
     position: int,
     as_of: int,
     choice: Choice,
-    earlier: Answer | None,
-) -> Answer:
-    """Solve one account; a repeated solve keeps the first one's bound, which knew fewer bars."""
+    earlier: Answer,
+) -> Draft:
+    """A draft of one account under another choice, recent shares priced as before."""
     started = time.perf_counter()
     table = desk(prepared, taxpayer, position, as_of, choice)
-    found = relaxed(table, earlier.relaxed if earlier else None)
-    slack = (check.WHOLE_CASH, check.WHOLE_SECTOR) if table.whole else (check.CONTINUOUS,) * 2
-    bound = lower_bound(found, *slack)
+    table = guided(table, earlier.desk.relief, earlier.desk.last)
+    found = relaxed(table, earlier.draft.relaxed)
+    seconds = earlier.seconds + time.perf_counter() - started
+    return Draft(earlier.draft.open, choice, found, seconds)
+
+
+def _answer(draft: Draft) -> Answer:
+    """Whole units for one account; where they exceed a tracking-error cap, at a higher aversion."""
+    started = time.perf_counter()
+    found = draft.relaxed
     dual, state, broken = _whole_units(found)
-    for times in _TIGHTER if table.account.te_cap is not None else ():
+    for times in _TIGHTER if found.desk.account.te_cap is not None else ():
         if broken <= 0.0:
             break
-        found = at_aversion(table, found, times)
+        found = at_aversion(found.desk, found, times)
         dual, state, broken = _whole_units(found)
     found = replace(found, desk=replace(found.desk, data=true_costs(found.desk)))
     state, broken = _no_worse(found, state, broken)
-    if earlier is not None:
-        bound = earlier.bound
-    elif found.prices.plain:
-        bound = max(bound, lower_bound(replace(found, dual=dual), *slack))
-    seconds = time.perf_counter() - started + (earlier.seconds if earlier else 0.0)
-    return Answer(found, state, broken, bound, seconds)
+    seconds = time.perf_counter() - started + draft.seconds
+    return Answer(draft, found, state, broken, dual, seconds)
 
 
 def _adjusted(
@@ -122,22 +220,28 @@ def _adjusted(
     position: int,
     as_of: int,
     choice: Choice,
-    earlier: Answer,
+    answers: list[Answer],
 ) -> Answer:
     """An account that must give up a few trades: the others are improved around them."""
+    earlier = answers[position]
     prices = earlier.relaxed.prices
-    if earlier.desk.account.te_cap is not None or not prices.plain:
-        return _answer(prepared, taxpayer, position, as_of, choice, earlier)
+    sales = {q: _sales(answer) for q, answer in enumerate(answers)}
     started = time.perf_counter()
-    table = desk(prepared, taxpayer, position, as_of, choice)
     units = earlier.state.units.copy()
-    units[(units > 0) & choice.no_buy | (units < 0) & choice.no_loss] = 0
-    found = replace(earlier.relaxed, desk=table)
-    cash = float(found.dual[table.data.factor.shape[1]])
-    state, broken = finish(table.data, table.limits, units, prices.aversion, prices.aversion, cash)
+    lost = (units < 0) & choice.no_loss & earlier.state.loss
+    units[(units > 0) & choice.no_buy | lost] = 0
+    if lost.any() and (earlier.desk.account.te_cap is not None or not prices.plain):
+        return _answer(_draft_as(prepared, taxpayer, position, as_of, choice, earlier))
+    table = desk(prepared, taxpayer, position, as_of, choice)
+    table = guided(table, earlier.desk.relief, earlier.desk.last)
+    table = _beside_others(prepared, table, position, sales, as_of)
+    found = replace(earlier.relaxed, desk=replace(table, data=true_costs(table)))
+    capped = table.account.te_cap is not None
+    own, cash = 0.0 if capped else prices.aversion, float(found.dual[table.data.factor.shape[1]])
+    state, broken = finish(found.desk.data, table.limits, units, own, prices.aversion, cash)
     state, broken = _no_worse(found, state, broken)
     seconds = earlier.seconds + time.perf_counter() - started
-    return Answer(found, state, broken, earlier.bound, seconds)
+    return replace(earlier, relaxed=found, state=state, broken=broken, seconds=seconds)
 
 
 def _whole_units(found: Relaxed) -> tuple[Floats, State, float]:
@@ -181,39 +285,51 @@ def _objective(state: State, aversion: float) -> float:
 # --- the household -----------------------------------------------------------------------------
 
 
-def _settle(prepared: Prepared, answers: list[Answer], choices: list[Choice]) -> set[int]:
-    """Where one account buys what another sells at a loss, bar the side worth less."""
-    bought = [a.state.buys > 0 for a in answers]
-    lost = [a.state.losses > 0 for a in answers]
-    changed: set[int] = set()
-    contested = np.flatnonzero(np.any(bought, axis=0) & np.any(lost, axis=0))
-    for group in contested.tolist():
-        buyers = [p for p, mask in enumerate(bought) if mask[group]]
-        sellers = [p for p, mask in enumerate(lost) if mask[group]]
-        members = prepared.group == group
-        buying = sum(_worth(answers[p], members, True) for p in buyers)
-        losing = sum(_worth(answers[p], members, False) for p in sellers)
-        if buying > losing:
-            changed |= set(sellers)
-            choices[:] = [replace(c, no_loss=c.no_loss | members) for c in choices]
-        else:
-            changed |= set(buyers)
-            choices[:] = [replace(c, no_buy=c.no_buy | members) for c in choices]
-    return changed
+def _answers(prepared: Prepared, drafts: list[Draft], as_of: int) -> list[Answer]:
+    """Whole units account by account, each beside what the others do or are about to do."""
+    others = {p: (d.relaxed.desk, weights_sold(d.relaxed)) for p, d in enumerate(drafts)}
+    answers = []
+    for p, draft in enumerate(drafts):
+        if len(drafts) > 1:
+            table = _beside_others(prepared, draft.relaxed.desk, p, others, as_of)
+            draft = replace(draft, relaxed=replace(draft.relaxed, desk=table))
+        answers.append(_answer(draft))
+        others[p] = _sales(answers[p])
+    return answers
 
 
-def _contesting(answers: list[Answer]) -> list[int]:
-    """Accounts that still buy what another sells at a loss, or the other way round."""
-    found = []
+def _sales(answer: Answer) -> tuple[Desk, Floats]:
+    return answer.desk, units_sold(answer.desk, answer.state.units)
+
+
+def _beside_others(
+    prepared: Prepared,
+    table: Desk,
+    position: int,
+    sales: Mapping[int, tuple[Desk, Floats]],
+    as_of: int,
+) -> Desk:
+    others = {q: sale for q, sale in sales.items() if q != position}
+    return beside(prepared, table, position, others, as_of)
+
+
+def _settled(
+    prepared: Prepared, taxpayer: Taxpayer, as_of: int, answers: list[Answer], found: Ways
+) -> list[Answer]:
+    """Give up one side of every group that one account buys and another sells at a loss.
+
+    Then every account is improved once more beside what all others do.
+    """
+    buys = np.any([a.state.buys > 0 for a in answers], axis=0)
+    losses = np.any([a.state.losses > 0 for a in answers], axis=0)
+    clash, kept = (buys & losses)[prepared.group], found.kept[prepared.group]
+    answers = list(answers)
     for p, answer in enumerate(answers):
-        others = [a.state for q, a in enumerate(answers) if q != p]
-        clash = [
-            (answer.state.buys > 0) & (s.losses > 0) | (answer.state.losses > 0) & (s.buys > 0)
-            for s in others
-        ]
-        if np.any(clash):
-            found.append(p)
-    return found
+        fits = _beside(prepared, answers, p, answer.draft.choice)
+        no_buy = np.where(clash, answer.draft.choice.no_buy | ~kept, fits.no_buy)
+        no_loss = np.where(clash, answer.draft.choice.no_loss | kept, fits.no_loss)
+        answers[p] = _adjusted(prepared, taxpayer, p, as_of, Choice(no_buy, no_loss), answers)
+    return answers
 
 
 def _beside(
@@ -224,17 +340,6 @@ def _beside(
     sold = np.any([s.losses > 0 for s in others], axis=0)[prepared.group]
     bought = np.any([s.buys > 0 for s in others], axis=0)[prepared.group]
     return Choice(choice.no_buy | sold, choice.no_loss | bought)
-
-
-def _worth(answer: Answer, members: np.ndarray, buys: bool) -> float:
-    """Dollars lost when an account gives up its trades on one side of these securities."""
-    units = answer.state.units
-    chosen = np.flatnonzero(members & ((units > 0) if buys else (units < 0)))
-    prices = answer.relaxed.prices
-    lost = sum(removal(answer.desk.data, answer.state, prices.aversion, int(i)) for i in chosen)
-    forced = any(answer.desk.data.security["high"][i] < answer.desk.data.security["held"][i]
-                 for i in chosen)  # fmt: skip
-    return np.inf if forced else float(lost * answer.desk.value)
 
 
 # --- from units to plans -----------------------------------------------------------------------
@@ -256,7 +361,7 @@ def moves(answer: Answer) -> check.BareMoves:
 
 
 def _judged(
-    prepared: Prepared, taxpayer: Taxpayer, answers: list[Answer], as_of: int
+    prepared: Prepared, taxpayer: Taxpayer, answers: list[Answer], as_of: int, bounds: Floats
 ) -> list[Plan]:
     """Plans with exact figures; what the check refuses trades nothing, and all are judged again."""
     refused: dict[int, tuple[Status, str]] = {}
@@ -277,7 +382,7 @@ def _judged(
     return [
         _nothing(answer, figures[p], *refused[p])
         if p in refused
-        else _plan(prepared, taxpayer, p, answer, trades[p], figures[p])
+        else _plan(prepared, taxpayer, p, answer, trades[p], figures[p], bounds[p])
         for p, answer in enumerate(answers)
     ]
 
@@ -305,6 +410,7 @@ def _plan(
     answer: Answer,
     trades: check.BareMoves,
     figures: check.Figures,
+    bound: float,
 ) -> Plan:
     table, prices = answer.desk, answer.relaxed.prices
     account = table.account
@@ -322,7 +428,7 @@ def _plan(
         non_trades=reasons.not_traded(prepared, taxpayer, table, trades),
         objective=figures.objective,
         objective_before=figures.objective_before,
-        bound=min(answer.bound * table.value, figures.objective),
+        bound=min(bound, figures.objective),
         te_before=figures.te_before,
         te_after=figures.te_after,
         tax=figures.tax,

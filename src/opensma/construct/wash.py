@@ -50,10 +50,15 @@ def parts_of(name: Record, lots: Any, units: int) -> Parts:
 
 @njit(cache=True, forceinline=True)
 def group_parts(data: Columns, units: Codes, group: int, i: int, trade: int) -> Parts:
-    """Tax and gains of a washed group when security i trades `trade`, the others `units`."""
+    """Tax and gains of a washed group when security i trades `trade`, the others `units`.
+
+    The tax includes losses of other accounts, which shares kept here can wash.
+    """
     left = data.elsewhere[group]
     first, last = data.wash_start[group], data.wash_start[group + 1]
     for at in range(first, last):
+        if data.wash_lot[at] < 0:
+            continue
         lot = data.lot[data.wash_lot[at]]
         if lot.recent:
             name = data.security[lot.security]
@@ -61,6 +66,12 @@ def group_parts(data: Columns, units: Codes, group: int, i: int, trade: int) -> 
             left += (lot.width - sold) * name.shares
     tax, short, long, loss = 0.0, 0.0, 0.0, False
     for at in range(first, last):
+        if data.wash_lot[at] < 0:
+            other = data.foreign[-1 - data.wash_lot[at]]
+            replaced = min(left, other.sold)
+            left -= replaced
+            tax += other.tax * (other.sold - replaced)
+            continue
         lot = data.lot[data.wash_lot[at]]
         name = data.security[lot.security]
         sold = sold_of(name, lot, trade if lot.security == i else units[lot.security])
