@@ -18,8 +18,10 @@ def buy(state: State, event: Event) -> None:
     if not isinstance(used, bool):
         raise event.invalid("event.not_bool", f"'already_used' is not true or false: {used!r}.")
     lot.used = used
-    _enter(state, lot)
-    meet_purchase(state, lot)
+    state.lot_names.add((lot.account, lot.lot))
+    position = state.hold(lot)
+    meet_purchase(state, lot)  # may change it, so it gets its place afterwards
+    position.place(lot)
 
 
 def gift(state: State, event: Event) -> None:
@@ -46,7 +48,7 @@ def transfer(state: State, event: Event) -> None:
     security = state.security(event.text("security"))
     if source == target:
         raise event.invalid("event.same_account", "'from' and 'to' are the same account.")
-    move(state, first_in(state.lots(source, security), event, state.policy), target, security)
+    move(state, first_in(state.position(source, security), event, state.policy), target, security)
     state.drop_empty(source, security)
 
 

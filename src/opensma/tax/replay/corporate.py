@@ -124,7 +124,6 @@ def stock_merger(state: State, event: Event) -> None:
         if cash:
             _take_boot(state, lot, worth(lot.quantity, cash), ratio * value, event)
         lot.quantity = quantity
-        lot.purchase = False  # not bought as what they are now (W2)
         state.move(lot, lot.account, number)
 
 
@@ -132,9 +131,9 @@ def exchange(state: State, event: Event) -> None:
     """Tax-free exchange of a part: basis and dates go with the shares (C10)."""
     account, security = state.account(event), state.security(event.text("security"))
     ratio, new = event.ratio(), event.text("new_security")
-    picks = first_in(state.lots(account, security), event, state.policy)
+    picks = first_in(state.position(account, security), event, state.policy)
     for lot in move(state, picks, account, state.security(new)):
-        lot.quantity, lot.purchase = times(lot.quantity, ratio), False  # W2
+        lot.quantity = times(lot.quantity, ratio)
     state.drop_empty(account, security)
 
 

@@ -31,6 +31,9 @@ HANDLERS: dict[str, Callable[[State, Event], None]] = {
     "deliver": shorts.deliver,
 }
 
+# These say which lots they change, so positions stay in their order of relief.
+KEEP_ORDER = frozenset({"buy", "sell", "gift", "inherit", "dividend", "short_sell"})
+
 # What an error means to whoever compares histories; the finer code is kept as its reason.
 ANSWERS = {
     "lots.oversold": "INSUFFICIENT_LOTS",
@@ -100,6 +103,8 @@ def _apply(state: State, event: Event, last_of_order: bool) -> None:
             "Give every event a number of its own; an event listed twice counts once.",
         )
     state.seen.add(event.sequence)
+    if event.kind not in KEEP_ORDER:
+        state.forget_order()
     if state.method == "AVERAGE" and event.kind != "buy":
         average_all(state)  # what leaves or changes now does so at the average (L8)
     if event.kind == "sell":

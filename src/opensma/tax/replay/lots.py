@@ -50,6 +50,7 @@ class Lot:
     loss_basis_cents: int | None = None  # a gift worth less than its basis (G2, G5)
     claims: list[Claim] = field(default_factory=list)
     part: int = 0  # number of a part that a wash sale cut off, so that a sale can name it (D8, W23)
+    serial: int = 0  # of arrival in a position; 0 before it is in one
 
     def is_long(self, day: int) -> bool:
         """Whether a sale on the day is long-term (H2, H6)."""

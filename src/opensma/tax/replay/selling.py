@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 from opensma.tax.holding import is_long_term
 from opensma.tax.replay.dividends import settle
 from opensma.tax.replay.events import Event
 from opensma.tax.replay.exact import Quantity, cut, cut_all, exact, worth
 from opensma.tax.replay.lots import Closed, Lot
-from opensma.tax.replay.methods import Picks, choose, fifo_key, ranked, take
+from opensma.tax.replay.methods import Picks, by_age, choose, fifo_key, take
 from opensma.tax.replay.state import State
 from opensma.tax.replay.washing import close_order, note_loss
 
@@ -19,15 +18,14 @@ def sell(state: State, event: Event, *, last_of_order: bool) -> None:
     """A sale of one account and security; its losses are matched when its order closes (W13)."""
     account, security = state.account(event), state.security(event.text("security"))
     amount = event.cents("amount", negative=True)
-    lots = state.lots(account, security)
-    picks = choose(lots, event, state.method, state.policy, amount)
+    position = state.position(account, security)
+    picks = choose(position, event, state.method, state.policy, amount)
     if state.method == "AVERAGE":
         _sell_average(state, picks, amount, event)
     elif state.policy.sold_together == "line":
         _sell_by_line(state, picks, amount, event)
     else:
         close(state, picks, amount, event)
-    state.drop_empty(account, security)
     if last_of_order:
         close_order(state)
 
@@ -54,29 +52,26 @@ def cash_in_lieu(state: State, event: Event) -> None:
     """The fraction is received, then sold; never tested for wash sales (C2, P8)."""
     account, security = state.account(event), state.security(event.text("security"))
     amount, lots = event.cents("amount"), state.lots(account, security)
-    ordered = ranked(lots, "FIFO", state.policy, event.day, Fraction(0))
+    ordered = by_age(lots, state.policy)
     if state.policy.cash_in_lieu_lot == "fraction":
         ordered.sort(key=lambda lot: lot.quantity % 1_000_000 == 0)
     close(state, take(ordered, event.quantity(), event), amount, event, "cash_in_lieu")
-    state.drop_empty(account, security)
 
 
 def cash_merger(state: State, event: Event) -> None:
     """Every open lot in every account is sold at the stated price (C6)."""
     security, price = state.security(event.text("security")), event.amount("cash_per_share")
-    lots = sorted(state.lots_of(security), key=lambda lot: fifo_key(lot, state.policy))
+    lots = by_age(state.lots_of(security), state.policy)
     for lot in lots:
         _close_part(state, lot, lot.quantity, worth(lot.quantity, price), event, "cash_merger")
         if state.policy.sold_together == "line":
             close_order(state)
-    for account in range(len(state.accounts)):
-        state.drop_empty(account, security)
     close_order(state)
 
 
 def pool(state: State, account: int, security: int, basis_cents: int | None = None) -> None:
     """Spread a pool's basis over its lots by quantity: every share has the average basis (L8)."""
-    lots = sorted(state.lots(account, security), key=lambda lot: fifo_key(lot, state.policy))
+    lots = by_age(state.lots(account, security), state.policy)
     total = sum(lot.basis_cents for lot in lots) if basis_cents is None else basis_cents
     parts = cut_all(total, [lot.quantity for lot in lots])
     for lot, basis in zip(lots, parts, strict=True):
@@ -92,7 +87,6 @@ def _sell_average(state: State, picks: Picks, amount: int, event: Event) -> None
     removed = cut(total, sold, held)
     bases = cut_all(removed, [quantity for _, quantity in picks])
     close(state, picks, amount, event, bases=bases)
-    state.drop_empty(account, security)
     pool(state, account, security, total - removed)
 
 
@@ -105,7 +99,7 @@ def _sell_by_line(state: State, picks: Picks, amount: int, event: Event) -> None
     left: Quantity = exact(sum(wanted.values()))
     for name, rest in wanted.items():
         while rest:
-            own = [lot for lot in state.lots(account, security) if lot.lot == name and lot.quantity]
+            own = state.position(account, security).named(name)
             lot = min(own, key=lambda lot: fifo_key(lot, state.policy))
             quantity = min(rest, lot.quantity)
             proceeds = cut(amount, quantity, left)
@@ -147,7 +141,10 @@ def _close_part(
     if kind != "cash_in_lieu":
         note_loss(state, row, part)
     if part is lot:
-        lot.quantity = 0  # gone as a whole; the position forgets it
+        state.remove(lot)
+        lot.quantity = 0  # gone as a whole, and no replacement any more (W11)
+    else:
+        state.changed(lot)
 
 
 def _basis_of_sale(part: Lot, proceeds: int) -> tuple[int, int]:

@@ -47,7 +47,7 @@ def deliver(state: State, event: Event) -> None:
     account, security = state.account(event), state.security(event.text("security"))
     if not event.has("picks"):
         raise event.invalid("event.missing", "A deliver needs 'picks'.")
-    picks = picked(state.lots(account, security), event, state.policy)
+    picks = picked(state.position(account, security), event, state.policy)
     closing = _closing(state, account, security, event, None)
     for short, quantity, proceeds in closing:
         left, money = quantity, proceeds

@@ -11,6 +11,7 @@ from opensma.errors import InputError
 from opensma.tax.replay.events import Event
 from opensma.tax.replay.exact import Quantity
 from opensma.tax.replay.lots import Closed, Dividend, Lot, ShortLot
+from opensma.tax.replay.order import Position
 from opensma.tax.replay.policy import METHODS, Policy
 
 Scope = tuple[object, object]  # what a loss is compared with: household and group, or narrower
@@ -47,7 +48,7 @@ class State:
     policy: Policy
     identical: Sequence[Sequence[str]]
     numbers: dict[str, int]
-    positions: dict[tuple[int, int], list[Lot]] = field(default_factory=dict)
+    positions: dict[tuple[int, int], Position] = field(default_factory=dict)
     shorts: dict[tuple[int, int], list[ShortLot]] = field(default_factory=dict)
     closed: list[Closed] = field(default_factory=list)
     dividends: list[Dividend] = field(default_factory=list)
@@ -63,6 +64,7 @@ class State:
     candidates: dict[Scope, deque[Lot]] = field(default_factory=dict)
     at: int | None = None  # the event being applied
     seen: set[int] = field(default_factory=set)  # sequence numbers of events
+    serial: int = 0  # of the last lot or part that came into a position
     moved: bool = False  # lots changed places: candidates must be looked up again
 
     def account(self, event: Event, name: str = "account") -> int:
@@ -84,28 +86,58 @@ class State:
             self.group[number] = self.group_of(name, number)
         return self.securities[name]
 
+    def position(self, account: int, security: int) -> Position:
+        """Open lots of one account and security, and their order of relief."""
+        key = account, security
+        if key not in self.positions:
+            self.positions[key] = Position()
+        return self.positions[key]
+
     def lots(self, account: int, security: int) -> list[Lot]:
-        """Open lots of one position."""
-        return self.positions.get((account, security), [])
+        """Open lots of one position, in order of arrival."""
+        return list(self.positions.get((account, security), ()))
 
     def lots_of(self, security: int) -> Iterator[Lot]:
         """Open lots of one security in every account."""
         for account in range(len(self.accounts)):
-            yield from list(self.lots(account, security))
+            yield from self.lots(account, security)
 
     def add(self, lot: Lot) -> None:
         """Put a lot, or a part that was cut off, where it belongs."""
-        self.positions.setdefault((lot.account, lot.security), []).append(lot)
+        self.hold(lot).place(lot)
+
+    def hold(self, lot: Lot) -> Position:
+        """Let a lot into its position, which has yet to `place` it in its order of relief."""
+        lot.serial = self.serial = self.serial + 1
+        position = self.position(lot.account, lot.security)
+        position.hold(lot)
+        return position
+
+    def remove(self, lot: Lot) -> None:
+        """Take a lot out of its position: all of it was sold."""
+        self.positions[lot.account, lot.security].remove(lot)
+
+    def changed(self, lot: Lot) -> None:
+        """A lot has another basis, quantity or date: find its place in the order of relief."""
+        self.positions[lot.account, lot.security].changed(lot)
+
+    def forget_order(self) -> None:
+        """An issuer or a transfer changes lots wholesale: positions are sorted anew when sold."""
+        for position in self.positions.values():
+            position.forget_order()
 
     def drop_empty(self, account: int, security: int) -> None:
         """Forget lots without shares."""
-        kept = [lot for lot in self.lots(account, security) if lot.quantity]
-        self.positions[account, security] = kept
+        position = self.position(account, security)
+        for lot in list(position):
+            if not lot.quantity:
+                position.remove(lot)
 
     def move(self, lot: Lot, account: int, security: int) -> None:
         """Put an open lot into another position; what it may replace is looked up again."""
-        if lot in self.lots(lot.account, lot.security):
-            self.positions[lot.account, lot.security].remove(lot)
+        position = self.position(lot.account, lot.security)
+        if lot in position:
+            position.remove(lot)
         lot.account, lot.security, self.moved = account, security, True
         self.add(lot)
 

@@ -24,6 +24,8 @@ def note_loss(state: State, row: Closed, lot: Lot) -> None:
 
 def close_order(state: State) -> None:
     """Match the losses of an order that is complete, in order of acquisition (W4, W13)."""
+    if not state.pending:
+        return
     order = sorted(state.pending, key=lambda loss: (loss.row.acquired_day, loss.sequence))
     state.pending = []
     for loss in order:
@@ -31,16 +33,27 @@ def close_order(state: State) -> None:
         if state.moved:
             _look_up_candidates(state, day)
         scope = state.scope(loss.row.account, loss.security)
-        held = state.candidates.setdefault(scope, deque())
-        while held and held[0].acquired_day < day - WINDOW_DAYS:
-            held.popleft()
-        for lot in list(held):
-            if loss.done or loss.row.gain_cents >= 0:
-                break
-            _try(state, loss, lot)
-        state.candidates[scope] = deque(lot for lot in held if lot.quantity and not lot.used)
+        held = state.candidates.get(scope)
+        if held:
+            _meet_held(state, loss, held)
         if not loss.done:
             state.losses.setdefault(scope, deque()).append(loss)
+
+
+def _meet_held(state: State, loss: Loss, held: deque[Lot]) -> None:
+    """Try candidates from the earliest; those that have nothing left to give leave the queue."""
+    first_day = loss.row.sold_day - WINDOW_DAYS
+    passed = []
+    while held and not loss.done:
+        lot = held[0]
+        if lot.acquired_day >= first_day and lot.quantity and not lot.used:
+            _try(state, loss, lot)
+            if not lot.used:
+                if loss.done:
+                    break
+                passed.append(lot)  # not for this loss (W8, W12)
+        held.popleft()
+    held.extendleft(reversed(passed))
 
 
 def meet_purchase(state: State, lot: Lot) -> None:
@@ -48,15 +61,27 @@ def meet_purchase(state: State, lot: Lot) -> None:
     if not state.policy.washes or lot.used:
         return
     scope = state.scope(lot.account, lot.security)
-    waiting = state.losses.get(scope, deque())
-    while waiting and waiting[0].row.sold_day < lot.acquired_day - WINDOW_DAYS:
-        waiting.popleft()
-    for loss in waiting:
-        if not lot.used and not loss.done and loss.row.gain_cents < 0:
-            _try(state, loss, lot)
-    state.losses[scope] = deque(loss for loss in waiting if not loss.done)
+    waiting = state.losses.get(scope)
+    if waiting:
+        _meet_losses(state, lot, waiting)
     if not lot.used:
         state.candidates.setdefault(scope, deque()).append(lot)
+
+
+def _meet_losses(state: State, lot: Lot, waiting: deque[Loss]) -> None:
+    """Losses from the earliest; what is replaced or too old leaves the queue."""
+    first_day = lot.acquired_day - WINDOW_DAYS
+    passed = []
+    while waiting and not lot.used:
+        loss = waiting[0]
+        if loss.row.sold_day >= first_day and not loss.done:
+            _try(state, loss, lot)
+            if not loss.done:
+                if lot.used:
+                    break
+                passed.append(loss)
+        waiting.popleft()
+    waiting.extendleft(reversed(passed))
 
 
 def regroup(state: State) -> None:
@@ -88,8 +113,6 @@ def _look_up_candidates(state: State, day: int) -> None:
 def _try(state: State, loss: Loss, lot: Lot) -> None:
     """Match share for share where the law lets this lot replace that slice (W6)."""
     row = loss.row
-    if lot.used or not lot.quantity or abs(lot.acquired_day - row.sold_day) > WINDOW_DAYS:
-        return
     if lot.acquisition == loss.acquisition:
         return  # W8
     if state.policy.earlier_acquired == "ignored" and lot.acquired_day < row.acquired_day:
@@ -104,6 +127,7 @@ def _try(state: State, loss: Loss, lot: Lot) -> None:
         matched = row.cut(over(lot.quantity, since))
         state.closed.append(matched)
         _disallow(state, matched, lot, lot.quantity)
+        loss.done = row.gain_cents >= 0  # rounding may leave the rest without a loss
 
 
 def _disallow(state: State, row: Closed, lot: Lot, taken: Quantity) -> None:
@@ -113,18 +137,21 @@ def _disallow(state: State, row: Closed, lot: Lot, taken: Quantity) -> None:
     if taken != lot.quantity:
         part = lot.cut(taken)
         part.part = state.parts[lot.lot] = state.parts.get(lot.lot, 0) + 1
-        state.add(part)
+        state.changed(lot)
     part.used = True
-    if not loss:
-        return  # a rounding left this slice without a cent to disallow
-    row.disallowed_cents = loss
-    row.replaced_by = (lot.lot, taken)
-    if _for_good(state, row.account, lot.account):
-        row.permanent_cents = loss
+    if loss:  # a rounding may have left this slice without a cent to disallow
+        row.disallowed_cents = loss
+        row.replaced_by = (lot.lot, taken)
+        if _for_good(state, row.account, lot.account):
+            row.permanent_cents = loss
+        else:
+            part.basis_cents += loss
+            part.wash_cents += loss
+            part.holding_day -= row.sold_day - row.holding_day
+    if part is lot:
+        state.changed(lot)
     else:
-        part.basis_cents += loss
-        part.wash_cents += loss
-        part.holding_day -= row.sold_day - row.holding_day
+        state.add(part)
 
 
 def _for_good(state: State, seller: int, buyer: int) -> bool:
