@@ -45,7 +45,7 @@ def record_facts(book: Book, facts: Sequence[Entry], recorded_at: str) -> Delive
                 raise _unknown(fact)
             owner = accounts[fact.account_key].taxpayer_id
             by_taxpayer.setdefault(owner, []).append(fact)
-        groups = _groups(connection)
+        groups = identical_groups(connection)
         for taxpayer, some in by_taxpayer.items():
             members = [a for a in accounts.values() if a.taxpayer_id == taxpayer]
             _record(connection, members, groups, some, recorded_at)
@@ -115,7 +115,7 @@ def _check(ledger: TaxpayerLedger, fact: Entry, account: str) -> None:
         )
 
 
-def _groups(connection: Connection) -> Ints:
+def identical_groups(connection: Connection) -> Ints:
     """(largest key + 1,) code of the identical group by book key (W17)."""
     known = all_records(connection, Security)
     size = 1 + max((s.security_key for s in known), default=0)

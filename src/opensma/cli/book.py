@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from opensma.cli import _book_actions
 from opensma.cli.output import (
     book_option,
     emit_json,
@@ -26,6 +27,9 @@ accounts_option = click.option(
 @click.group("book")
 def group() -> None:
     """The book of record: the journal of every account and all that follows from it."""
+
+
+group.add_command(_book_actions.group)
 
 
 @group.command("init")
