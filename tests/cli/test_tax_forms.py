@@ -128,3 +128,42 @@ def test_a_statement_of_another_year_is_refused(
     csv.write_text("account,security,quantity,sold,proceeds\nA,X,10,2023-06-03,60\n")
     code, told = answer(capsys, "tax", "reconcile", trades, str(csv), "--year", "2024")
     assert (code, told["error"]["code"]) == (2, "custodian.year")
+
+
+def test_accounts_of_another_custodian_are_left_out_by_name(
+    trades: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    csv = tmp_path / "1099b.csv"
+    csv.write_text("account,security,quantity,sold,proceeds,basis\nA,X,10,2024-06-03,60,100\n")
+    code, told = answer(capsys, "tax", "reconcile", trades, str(csv), "--year", "2024")
+    assert (code, told["accounts_not_on_the_statement"]) == (0, ["B"])
+    csv.write_text("account,security,quantity,sold,proceeds\n")
+    code, told = answer(capsys, "tax", "reconcile", trades, str(csv), "--year", "2024")
+    assert (code, told["error"]["code"]) == (2, "custodian.empty")
+
+
+@pytest.mark.parametrize(
+    ("form", "option"),
+    [
+        ("8949", "--joined"),
+        ("1099-B", "--direct"),
+        ("1099-B", "--whole-dollars"),
+        ("8949", "--short-carry=5"),
+        ("8949", "--taxable-income=0"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    trades: str, form: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("tax", "forms", trades, "--year", "2024", "--form", form, option)
+    code, told = answer(capsys, *words)
+    assert (code, told["error"]["code"]) == (2, "forms.option")
+
+
+def test_a_history_that_cannot_be_names_its_event(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "trades.json"
+    path.write_text(json.dumps(case_of(trade(7, "2024-06-03", "sell", 10, "60.00"))))
+    code, told = answer(capsys, "tax", "forms", str(path), "--year", "2024")
+    assert (code, told["error"]["code"], told["error"]["where"]) == (2, "lots.oversold", "event 7")

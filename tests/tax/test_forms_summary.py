@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -45,14 +46,14 @@ def test_f4_every_box_has_its_line() -> None:
 def test_rows_without_corrections_may_go_to_1a_and_8a_at_once() -> None:
     rows = [
         row_of("A", 500, 100),
-        row_of("A", 100, 500, "W", 400),
+        replace(row_of("A", 100, 500, "W", 400), lot="L2"),
+        replace(row_of("A", 700, 500), lot="L2"),  # the rest of that lot stays with it
         row_of("B", 300, 100),
         row_of("D", 900, 100),
     ]
     direct = lines(rows, direct=True)
-    assert (direct["1a"], direct["1b"], direct["2"], direct["8a"], direct["8b"]) == (
-        400, 0, 200, 800, 0,
-    )  # fmt: skip
+    assert (direct["1a"], direct["1b"], direct["2"]) == (400, 200, 200)
+    assert (direct["8a"], direct["8b"]) == (800, 0)
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,7 @@ def make(case: Mapping[str, Any], request: Request) -> Result:
     filed = _of_owner(form_8949(taxpayer, request.year, broker, setup), request.owner)
     if request.whole:
         filed = whole_dollars(filed)
+    off = set(off_the_form(filed)) if request.direct else set()
     # Only where asked for: the broker's view alone may be refused for reasons that do not matter.
     sees_broker = request.form == "1099-B"
     statement = form_1099b(broker, request.year, setup, joined=request.joined)
@@ -131,7 +132,7 @@ def make(case: Mapping[str, Any], request: Request) -> Result:
     alone = form_8949(broker, request.year, None, plainly) if sees_broker else []
     return Result(
         request=request,
-        rows=[row for row in filed if not (request.direct and off_the_form(row))],
+        rows=[row for row in filed if row not in off],
         broker_rows=[row for row in _of_owner(alone, request.owner) if row.box in "ABDE"],
         statement=[row for row in statement if request.owner in (None, row.owner)],
         returns=_returns(filed, request) if request.form == "schedule-d" else [],

@@ -32,6 +32,7 @@ class Answer:
     year: int
     items: list[Item]
     changes: list[Item]
+    left_out: list[str]  # accounts with sales that the statement does not name
 
     @property
     def unexplained(self) -> int:
@@ -43,6 +44,7 @@ class Answer:
         counts = {status.value: self._count(status) for status in Status}
         items = [_plain(item) for item in self.items]
         told: dict[str, Any] = {"year": self.year, "counts": counts, "items": items}
+        told["accounts_not_on_the_statement"] = self.left_out
         if self.changes:
             told["corrections"] = [_plain(item) for item in self.changes]
         return told
@@ -56,6 +58,8 @@ class Answer:
             _table("What the corrected statement changed", self.changes, "first", "corrected")
         counts = ", ".join(f"{self._count(status)} {status.value}" for status in Status)
         click.echo(f"{len(self.items)} compared: {counts}.")
+        if self.left_out:
+            click.echo(f"Not on this statement, so not compared: {', '.join(self.left_out)}.")
 
     def _count(self, status: Status) -> int:
         return sum(item.status is status for item in self.items)
@@ -66,11 +70,20 @@ def compare(case: Mapping[str, Any], statements: Sequence[str], year: int, accou
     taxpayer, broker = two_views(case)
     versions = [_of_year(read_custodian(text, account), year) for text in statements]
     ours = form_1099b(broker, year, Setup.of(case))
-    reported = {row.account for row in versions[-1]}
-    if account:  # a statement of one account says nothing about the others
-        ours = [row for row in ours if row.account in reported]
-    items = reconcile(ours, versions[-1], differences(taxpayer, broker), Fees.of(case))
-    return Answer(year, items, corrections(*versions) if len(versions) > 1 else [])
+    # A statement says nothing about accounts it does not name: those of another custodian.
+    named = {row.account for rows in versions for row in rows} | ({account} - {""})
+    if not named:
+        raise InputError(
+            "custodian.empty",
+            "The statement has no rows, so it names no account.",
+            where="1099B.csv",
+            remedy="If it is one account's, name it: --account A.",
+        )
+    compared = [row for row in ours if row.account in named]
+    items = reconcile(compared, versions[-1], differences(taxpayer, broker), Fees.of(case))
+    changes = corrections(*versions) if len(versions) > 1 else []
+    left_out = sorted({row.account for row in ours} - named)
+    return Answer(year, items, changes, left_out)
 
 
 def _of_year(rows: Sequence[CustodianRow], year: int) -> list[CustodianRow]:

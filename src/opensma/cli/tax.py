@@ -71,6 +71,7 @@ def forms_command(as_json: bool, form_format: str, out: Path | None, **given: An
     from opensma.cli import _tax_forms
 
     kind = "json" if as_json else form_format
+    _check_options(given)
     if kind == "table" and out is not None:
         raise InputError(
             "forms.out",
@@ -128,6 +129,30 @@ def reconcile_command(
     else:
         answer.show()
     return DIFFERENCE if answer.unexplained else 0
+
+
+# What an option means for a form it does not list would be a guess.
+_FORMS_OF = {
+    "joined": ("1099-B",),
+    "whole_dollars": ("8949", "schedule-d"),
+    "direct": ("8949", "schedule-d"),
+    "short_carry": ("schedule-d",),
+    "long_carry": ("schedule-d",),
+    "taxable_income": ("schedule-d",),
+}
+
+
+def _check_options(given: dict[str, Any]) -> None:
+    for name, forms in _FORMS_OF.items():
+        asked = given[name] is not None and given[name] is not False
+        if asked and given["form"] not in forms:
+            option = "--" + name.replace("_", "-")
+            raise InputError(
+                "forms.option",
+                f"{option} does nothing for Form {given['form']}.",
+                where=option,
+                remedy=f"It is for --form {' and --form '.join(forms)}.",
+            )
 
 
 def _case(path: Path) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Fees:
         sold: dict[tuple[str, str, str], tuple[int, int]] = {}
         for event in case["events"]:
             kind, where = event.get("type"), f"event {event.get('seq')}, fee"
-            if kind not in ("buy", "sell") or "fee" not in event:
+            if kind not in ("buy", "sell") or not (event.get("fee") and event.get("amount")):
                 continue
             fee, amount = parse_cents(str(event["fee"]), where), parse_cents(event["amount"], where)
             if kind == "buy":

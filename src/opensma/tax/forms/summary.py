@@ -92,9 +92,18 @@ def whole_dollars(rows: Iterable[Form8949Row]) -> list[Form8949Row]:
     return rounded
 
 
-def off_the_form(row: Form8949Row) -> bool:
-    """Whether a row may go to line 1a or 8a at once: basis reported and nothing to correct."""
-    return row.box in "ADGJ" and not row.code
+def off_the_form(rows: Iterable[Form8949Row]) -> list[Form8949Row]:
+    """Rows that may go to line 1a or 8a at once: basis reported, and nothing to correct.
+
+    A lot of which a part is corrected stays on the form whole, as the broker reported it.
+    """
+    listed = list(rows)
+    corrected = {(row.account, row.lot, row.sold) for row in listed if row.code}
+    return [
+        row
+        for row in listed
+        if row.box in "ADGJ" and (row.account, row.lot, row.sold) not in corrected
+    ]
 
 
 def schedule_d(
@@ -111,8 +120,9 @@ def schedule_d(
     `direct` sends rows without corrections to lines 1a and 8a. Without an income it is taken as
     ample, so the whole allowed loss is used. InputError rates.unknown_status, netting.bad_carry.
     """
+    off = set(off_the_form(rows)) if direct else set()
     lines = tuple(
-        _total(line, text, _rows_of(line, boxes, rows, direct)) for line, text, boxes in LINES
+        _total(line, text, _rows_of(line, boxes, rows, off)) for line, text, boxes in LINES
     )
     short = sum(total.gain_cents for total in lines[:4])
     long = sum(total.gain_cents for total in lines[4:])
@@ -158,11 +168,13 @@ def finality(state: State, year: int, as_of: date) -> Finality:
     )
 
 
-def _rows_of(line: str, boxes: str, rows: Sequence[Form8949Row], direct: bool) -> list[Form8949Row]:
+def _rows_of(
+    line: str, boxes: str, rows: Sequence[Form8949Row], off: set[Form8949Row]
+) -> list[Form8949Row]:
     if line in ("1a", "8a"):
         wanted = "AG" if line == "1a" else "DJ"
-        return [row for row in rows if direct and row.box in wanted and off_the_form(row)]
-    return [row for row in rows if row.box in boxes and not (direct and off_the_form(row))]
+        return [row for row in rows if row.box in wanted and row in off]
+    return [row for row in rows if row.box in boxes and row not in off]
 
 
 def _total(line: str, text: str, rows: Sequence[Form8949Row]) -> Total:
