@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -159,38 +160,49 @@ def _line_8949(
     state: State, pair: Slice, setup: Setup, left: dict[Sale, Mapping[str, int]]
 ) -> Form8949Row:
     row, seen = pair
-    account = state.accounts[row.account]
-    _check_digital(row, setup)
+    account, sold = state.accounts[row.account], _iso(row.sold_day)
     box = setup.box(account.name, row)
     # Where no basis went to the IRS the right one is entered at once; only what it was told
     # needs a correction (F5, F6).
-    reported = box in "ADGJ"
-    basis = seen.basis_cents if reported else row.basis_cents
-    codes = {"W": row.disallowed_cents} if row.disallowed_cents else {}
-    if reported and basis != row.basis_cents:
-        codes["B"] = basis - row.basis_cents
-    if reported and seen.long_term != row.long_term:
-        codes["T"] = 0
-    if setup.kind(row.security).value == "collectible":
-        codes["C"] = 0
-    codes |= left.pop((account.name, row.lot, _iso(row.sold_day)), {})
-    adjustment = sum(codes.values())
+    basis = seen.basis_cents if box in "ADGJ" else row.basis_cents
+    codes = _codes(pair, setup, basis if box in "ADGJ" else None)
+    if left:
+        codes |= left.pop((account.name, row.lot, sold), {})
+    adjustment = sum(codes.values()) if codes else 0
     return Form8949Row(
-        account=account.name,
-        owner=account.owner,
-        household=account.household,
-        box=box,
-        description=f"{quantity_text(row.quantity)} {row.security}",
-        acquired=_acquired(row),
-        sold=_iso(row.sold_day),
-        proceeds_cents=row.proceeds_cents,
-        basis_cents=basis,
-        code="".join(sorted(codes)),
-        adjustment_cents=adjustment,
-        gain_cents=row.proceeds_cents - basis + adjustment,
-        security=row.security,
-        lot=row.lot,
+        account.name,
+        account.owner,
+        box,
+        f"{quantity_text(row.quantity)} {row.security}",
+        _acquired(row),
+        sold,
+        row.proceeds_cents,
+        basis,
+        "".join(sorted(codes)) if codes else "",
+        adjustment,
+        row.proceeds_cents - basis + adjustment,
+        account.household,
+        row.security,
+        row.lot,
     )
+
+
+def _codes(pair: Slice, setup: Setup, reported_cents: int | None) -> dict[str, int]:
+    """Codes that follow from trades and kinds, with their part of column (g) (F5)."""
+    row, seen = pair
+    codes: dict[str, int] = {}
+    kind = setup.kind(row.security)
+    if row.disallowed_cents:
+        _check_digital(row, kind)
+        codes["W"] = row.disallowed_cents
+    if reported_cents is not None and seen is not row:
+        if reported_cents != row.basis_cents:
+            codes["B"] = reported_cents - row.basis_cents
+        if seen.long_term != row.long_term:
+            codes["T"] = 0
+    if setup.kinds and kind is Kind.COLLECTIBLE:
+        codes["C"] = 0
+    return codes
 
 
 def _slices(state: State, year: int, broker: State | None) -> list[Slice]:
@@ -232,8 +244,8 @@ def _likeness(row: Closed) -> tuple[bool, bool, Quantity]:
     return row.long_term, row.disallowed_cents > 0, row.quantity
 
 
-def _check_digital(row: Closed, setup: Setup) -> None:
-    if row.disallowed_cents and setup.kind(row.security) is Kind.DIGITAL:
+def _check_digital(row: Closed, kind: Kind) -> None:
+    if kind is Kind.DIGITAL:
         raise InputError(
             "forms.digital_wash",
             f"{row.security} is a digital asset, and a wash sale was found: that rule does not"
@@ -373,5 +385,6 @@ def _taxable(state: State) -> Iterable[Closed]:
     return (row for row in state.closed if state.accounts[row.account].taxable)
 
 
+@lru_cache(maxsize=4096)
 def _iso(day: int) -> str:
     return date.fromordinal(day).isoformat()

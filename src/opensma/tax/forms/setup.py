@@ -45,6 +45,8 @@ COVERED_FROM: Mapping[Kind, int] = {
     Kind.DIGITAL: date(2026, 1, 1).toordinal(),
 }
 DIGITAL_BOXES_FROM = 2025  # F4
+# Nearly every row is stock: looking up members of an enum for each costs as much as the rest.
+_STOCK, _STOCK_FROM = Kind.STOCK, COVERED_FROM[Kind.STOCK]
 # F5. Y, Z and P exist but are not verified, so they are not taken.
 CODES = {
     "B": "wrong basis",
@@ -99,11 +101,13 @@ class Setup:
 
     def kind(self, security: str) -> Kind:
         """What a security is."""
-        return self.kinds.get(security, Kind.STOCK)
+        return self.kinds.get(security, _STOCK) if self.kinds else _STOCK
 
     def covered(self, row: Closed) -> bool:
         """Whether the broker reports the basis of a lot sold (F3)."""
         kind = self.kind(row.security)
+        if kind is _STOCK:
+            return row.acquired_day >= _STOCK_FROM
         if kind is Kind.DIGITAL and date.fromordinal(row.sold_day).year < DIGITAL_BOXES_FROM:
             return False
         return row.acquired_day >= COVERED_FROM[kind]
@@ -113,16 +117,13 @@ class Setup:
 
         Gain from a return of capital beyond basis is no sale: no Form 1099-B shows it.
         """
-        kind, year = self.kind(row.security), date.fromordinal(row.sold_day).year
-        digital = kind is Kind.DIGITAL
         unseen = account in self.no_1099b or row.kind == "excess_return_of_capital"
-        if unseen or (digital and year < DIGITAL_BOXES_FROM):
-            place = 2
-        else:
-            place = 0 if self.covered(row) else 1
-        if digital and year >= DIGITAL_BOXES_FROM:
-            return ("JKL" if row.long_term else "GHI")[place]
-        return ("DEF" if row.long_term else "ABC")[place]
+        place = 2 if unseen else 1 - self.covered(row)
+        if not self.kinds or self.kind(row.security) is not Kind.DIGITAL:
+            return ("DEF" if row.long_term else "ABC")[place]
+        if date.fromordinal(row.sold_day).year < DIGITAL_BOXES_FROM:
+            return "F" if row.long_term else "C"
+        return ("JKL" if row.long_term else "GHI")[place]
 
 
 def _accounts(case: Mapping[str, Any]) -> set[str]:
