@@ -9,7 +9,7 @@ number among the parts of that lot (D8, W23). `Naming` reads both from the journ
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sqlalchemy import Connection
@@ -18,7 +18,8 @@ from opensma.book.fold import fold
 from opensma.book.journal import ARRIVALS, DEPARTURES, SALES, Booked, Entry, Kind
 from opensma.book.ledger import read_journal
 from opensma.book.master import AccountRecord, Security, all_records
-from opensma.book.moves import column
+from opensma.book.moves import Body, column
+from opensma.book.restated import late_entries
 from opensma.book.state import AccountState, new_account
 from opensma.errors import BookError
 from opensma.tax.actions import scaled
@@ -39,6 +40,7 @@ class Fact:
     young: frozenset[int] = frozenset()  # lots among them that were bought on the same day
     first_lot: int = 0  # number of the first lot that it brings
     first_acquisition: int = 0
+    gone: frozenset[int] = frozenset()  # rows that a later fact took back (D9)
 
 
 @dataclass
@@ -48,6 +50,7 @@ class Naming:
     facts: list[Fact] = field(default_factory=list)
     names: dict[int, dict[int, Name]] = field(default_factory=dict)  # by account key, lot
     parts: dict[str, int] = field(default_factory=dict)  # cut off so far, by lot name
+    orders: dict[str, tuple[int, int]] = field(default_factory=dict)  # origin, acquisition (W8)
 
     def see(self, before: AccountState, booked: Booked) -> None:
         """Take one entry; `before` is the state that it is folded into."""
@@ -57,18 +60,73 @@ class Naming:
             self._cut(own, before, entry)
         if entry.kind in DERIVED:
             return
+        if entry.kind is Kind.RESTATEMENT:
+            self._restate(own, booked)
+            return
         self.facts.append(self._fact(own, before, booked))
         if entry.kind is Kind.BUY:
             for row in range(len(entry.body["security"])):
                 number = before.next_lot + row
-                own[number] = (lot_name(entry.account_key, number), 0)
+                name = lot_name(entry.account_key, number)
+                own[number] = (name, 0)
+                self.orders[name] = (entry.account_key, before.next_acquisition + row)
         elif entry.kind is Kind.SPIN_OFF:
             _name_children(own, before, entry)
         elif entry.kind is Kind.EXCHANGE:
             _name_exchanged(own, before, entry)
         elif entry.kind in ARRIVALS:
-            for number in entry.body["lot"]:
-                own[number] = (lot_name(entry.account_key, number), 0)
+            columns = (entry.body[name] for name in ("lot", "origin", "acquisition"))
+            for number, origin, acquisition in zip(*columns, strict=True):
+                name = lot_name(entry.account_key, number)
+                own[number] = (name, 0)
+                self.orders[name] = (origin or entry.account_key, acquisition)
+
+    def _restate(self, own: dict[int, Name], booked: Booked) -> None:
+        """Late facts take their place, those they correct lose theirs, lots get their names."""
+        for entry, more in late_entries(booked):
+            self.take_back(entry.account_key, more["corrects"])
+            self.bring(entry, booked.seq, more)
+        for number, name, part in booked.entry.body["names"]:
+            own[number] = (name, part)
+        self.parts.update(booked.entry.body["parts"])
+
+    def bring(self, entry: Entry, seq: int, more: Body) -> Fact | None:
+        """Add a late fact; `more` gives the numbers of what it brings. None for a cancellation."""
+        if entry.kind is Kind.CANCELLATION:
+            return None
+        own = self.names.setdefault(entry.account_key, {})
+        first, order = int(more["first_lot"]), int(more["first_acquisition"])
+        named: dict[int, Name] = {}
+        if entry.kind in _NAMED:
+            named = {lot: own[lot] for lot in entry.body["lot"]}
+        fact = Fact(entry, seq, named, frozenset(more["young"]), first, order)
+        self.facts.append(fact)
+        for row in range(len(entry.body["security"]) if entry.kind is Kind.BUY else 0):
+            name = lot_name(entry.account_key, first + row)
+            own[first + row] = (name, 0)
+            self.orders[name] = (entry.account_key, order + row)
+        return fact
+
+    def take_back(self, account_key: int, source_id: str) -> list[tuple[Fact, int]]:
+        """Leave out a fact by its id, or rows of facts by their reference (D9)."""
+        found: list[tuple[Fact, int]] = []
+        for place, fact in enumerate(self.facts if source_id else ()):
+            if fact.entry.account_key != account_key:
+                continue
+            whole = fact.entry.source_id == source_id
+            rows = [
+                row
+                for row in range(rows_of(fact.entry))
+                if row not in fact.gone and (whole or _reference(fact.entry, row) == source_id)
+            ]
+            if rows:
+                self.facts[place] = replace(fact, gone=fact.gone | frozenset(rows))
+                found += [(fact, row) for row in rows]
+        return found
+
+    def order(self, name: str) -> tuple[int, int]:
+        """Account and number of the purchase order of a lot, which spun-off lots keep (W8)."""
+        return self.orders[name.partition("/")[0]]
 
     def _fact(self, own: dict[int, Name], before: AccountState, booked: Booked) -> Fact:
         entry = booked.entry
@@ -93,6 +151,19 @@ class Naming:
             self.parts[name] = self.parts.get(name, 0) + 1
             own[next_lot] = (name, self.parts[name])
             next_lot += 1
+
+
+def rows_of(entry: Entry) -> int:
+    """How many things a fact says: rows of a trade or a dividend, else one."""
+    column_name = {Kind.BUY: "security", Kind.DIVIDEND: "security"}.get(entry.kind)
+    if entry.kind in _NAMED:
+        column_name = "lot"
+    return len(entry.body[column_name]) if column_name else 1
+
+
+def _reference(entry: Entry, row: int) -> str:
+    references = entry.body.get("ref")
+    return str(references[row]) if isinstance(references, list) else str(references)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import numpy as np
 from opensma.book import fold_actions
 from opensma.book.journal import SALES, Booked, Entry, Kind, canonical, chain
 from opensma.book.moves import TERMS, add_to_year, column, move_cash, realise
+from opensma.book.restated import restatement
 from opensma.book.state import AccountState, OpenLosses
 from opensma.errors import ensure
 from opensma.tax import wash
@@ -185,5 +186,6 @@ _CLAUSES: dict[Kind, Callable[[AccountState, Entry, int], AccountState]] = {
     Kind.DIVIDEND: _dividend,
     Kind.WASH_ADJUSTMENT: _wash_adjustment,
     Kind.LOSS_DISALLOWED: _loss_disallowed,
+    Kind.RESTATEMENT: restatement,
     **fold_actions.CLAUSES,
 }

@@ -41,6 +41,8 @@ class Kind(StrEnum):
     LOT_METHOD = "lot_method"  # standing instruction (L3)
     LOT_CHOICE = "lot_choice"  # for one order (L2)
     REVERSAL = "reversal"  # undoes an action that nothing later depends on (D9)
+    CANCELLATION = "cancellation"  # of an earlier fact; only inside a restatement
+    RESTATEMENT = "restatement"  # what a late or corrected fact changed (D9, D10)
     WASH_ADJUSTMENT = "wash_adjustment"  # W9, W10: in the account that holds the replacement
     LOSS_DISALLOWED = "loss_disallowed"  # the same match, in the account that sold
 

@@ -10,8 +10,9 @@ actions first (C11), then sales, then purchases, then sales of what was bought t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import Connection
@@ -44,6 +45,7 @@ class Reading:
     case: Case
     state: State
     numbers: Mapping[int, Mapping[Name, int]]  # by account key: what the book calls each lot
+    splits: Sequence[tuple[str, int, Fraction]]  # security, event, new shares for old (W19)
 
     def account_key(self, row: Lot | Closed) -> int:
         """The book's account of a lot or slice."""
@@ -92,7 +94,12 @@ def reading_of(
         a.account_key: {name: number for number, name in names.get(a.account_key, {}).items()}
         for a in history.accounts
     }
-    return Reading(history, case, run(case.document, policy or Policy()), numbers)
+    splits = [
+        (event["security"], event["seq"], Fraction(event["ratio"]))
+        for event in case.document["events"]
+        if event["type"] == "split"
+    ]
+    return Reading(history, case, run(case.document, policy or Policy()), numbers, splits)
 
 
 def case_of(history: History, *, dividends: bool = False) -> Case:
@@ -103,6 +110,8 @@ def case_of(history: History, *, dividends: bool = False) -> Case:
     for fact in history.facts:
         key, day = fact.entry.account_key, fact.entry.trade_day
         for phase, row, event in _events(fact, ids[key], dividends=dividends):
+            if row in fact.gone:
+                continue
             found.append(((day, phase, key, fact.seq, row), fact, event))
     found.sort(key=lambda item: item[0])
     events: list[Row] = []

@@ -14,10 +14,13 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from opensma.book import schema
+from opensma.book.facts import History, Naming, identical_groups
 from opensma.book.fold import fold
 from opensma.book.journal import SALES, Booked, Kind, chain
+from opensma.book.law import reading_of
+from opensma.book.law_check import law_findings
 from opensma.book.ledger import booked_of
-from opensma.book.master import AccountRecord, all_records
+from opensma.book.master import AccountRecord, all_records, find_account
 from opensma.book.snapshot import checksum, differences, pack, unpack
 from opensma.book.state import AccountState, new_account
 from opensma.book.store import Book
@@ -71,13 +74,16 @@ def verify_shard(url: str, shard: Sequence[Sequence[Member]]) -> list[Finding]:
     """Verify some taxpayers; runs in a worker process with its own connection."""
     found: list[Finding] = []
     with Book(url).read() as connection:
+        identical = identical_groups(connection)
         for members in shard:
-            accounts = [_replay(connection, member) for member in members]
+            naming = Naming()
+            accounts = [_replay(connection, member, naming) for member in members]
             for account in accounts:
                 found += account.findings
                 found += _snapshot(connection, account)
                 found += trade_findings(connection, account.member.account_id, account.entries)
             found += _washes(accounts)
+            found += _law(connection, accounts, naming, identical)
     return found
 
 
@@ -92,7 +98,7 @@ def _households(connection: Connection) -> list[list[Member]]:
 # --- the journal ---------------------------------------------------------------------------------
 
 
-def _replay(connection: Connection, member: Member) -> Replayed:
+def _replay(connection: Connection, member: Member, naming: Naming) -> Replayed:
     table = schema.journal
     query = select(table).where(table.c.account_key == member.account_key).order_by(table.c.seq)
     done = Replayed(member)
@@ -101,7 +107,7 @@ def _replay(connection: Connection, member: Member) -> Replayed:
     for row in connection.execute(query):
         done.findings += _row_findings(member, row, head, seq)
         head, seq = row.hash, row.seq
-        state = _next(done, state, row)
+        state = _next(done, state, row, naming)
     done.state = state
     return done
 
@@ -130,12 +136,17 @@ def _digest(row: Any) -> str:
     return chain(booked.entry, row.seq, row.recorded_at, row.body, row.previous_hash)
 
 
-def _next(done: Replayed, state: AccountState | None, row: Any) -> AccountState | None:
+def _next(
+    done: Replayed, state: AccountState | None, row: Any, naming: Naming
+) -> AccountState | None:
     """The state after the row. After the first failure nothing more is folded or reported."""
     try:
         booked = booked_of(tuple(row))
         done.entries.append(booked)
-        return None if state is None else fold(state, booked)
+        if state is None:
+            return None
+        naming.see(state, booked)
+        return fold(state, booked)
     except _MALFORMED as error:
         if not done.findings:
             where = f"{done.member.account_id}, entry {row.seq} ({row.kind}, {row.trade_day})"
@@ -235,6 +246,29 @@ def _match_place(side: Side, names: dict[int, str]) -> str:
     loss = names.get(side[0], f"account key {side[0]}")
     into = names.get(side[3], f"account key {side[3]}")
     return f"{loss}, entry {side[1]}, lot {side[2]} -> {into}, lot {side[4]}"
+
+
+# --- the reference engine over a taxpayer ---------------------------------------------------------
+
+
+def _law(
+    connection: Connection,
+    accounts: Sequence[Replayed],
+    naming: Naming,
+    identical: Sequence[Sequence[str]],
+) -> list[Finding]:
+    """The folded states against the wider reading of the law, in the order of trade days (D6)."""
+    states = {a.member.account_key: a.state for a in accounts if a.state is not None}
+    if len(states) != len(accounts):
+        return []  # the journal's own finding says why there is nothing to compare
+    journal = {a.member.account_key: a.entries for a in accounts}
+    records = [find_account(connection, a.member.account_id) for a in accounts]
+    history = History(tuple(records), naming, states, identical)
+    try:
+        return law_findings(reading_of(history), states, journal)
+    except _MALFORMED as error:
+        what = f"The reference engine refuses the history: {error}"
+        return [_error("law.refused", records[0].taxpayer_id, what, RESTORE)]
 
 
 # --- over the whole book -------------------------------------------------------------------------
