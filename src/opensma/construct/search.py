@@ -17,7 +17,7 @@ from opensma.construct.problem import Codes, Floats, Mask
 from opensma.construct.wash import group_parts, parts_of
 
 VARIANCE, TAX, TRADED, SHORT, LONG = 0, 1, 2, 3, 4  # places in `State.total`
-_PENALTY = 10.0  # per weight: a basis point of a broken limit costs ten of account value
+_PENALTY = 300.0  # per weight: a basis point of a broken limit costs 3 % of account value
 _GAIN = 5e-10  # of V: half a cent on ten million dollars
 _FAR = 3e-7  # of V: trades further from helping than this wait for the last sweep
 _SWEEPS = 12
@@ -25,6 +25,7 @@ _PAIRS = 24
 _WORTH = 3  # pairs made, from which another round pays
 _REACH = 3  # units either way in the thorough search
 FEW = 24  # names up to which it runs
+_VERY_FEW = 6  # names up to which it tries three trades at once
 _FIELDS = 9  # of a `Change`, as a row of a table
 
 
@@ -472,22 +473,73 @@ def _wide(data: Columns, state: State, goal: Goal, i: int, out: Codes) -> int:
 
 @njit(cache=True)
 def thorough(data: Columns, limits: Limits, goal: Goal, state: State) -> int:
-    """Every pair of wide moves, where names are few and one share weighs much; moves made."""
+    """Every pair of wide moves, where names are few and one share weighs much; moves made.
+
+    Where they are very few, every three at once.
+    """
     n, made = data.security.shape[0], 0
-    mine, theirs = (
-        np.zeros(CANDIDATES + 2 * _REACH + 1, dtype=np.int64),
-        np.zeros(CANDIDATES + 2 * _REACH + 1, dtype=np.int64),
+    room = CANDIDATES + 2 * _REACH + 1
+    mine, second, third = (
+        np.zeros(room, dtype=np.int64),
+        np.zeros(room, dtype=np.int64),
+        np.zeros(room, dtype=np.int64),
     )
     scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
     for _ in range(_SWEEPS):
         before = made
         for i in range(n):
+            broken = _broken(data, limits, state.level, state.total)
             count = _wide(data, state, goal, i, mine)
             for c in range(count):
-                made += _with_partner(data, limits, goal, state, i, mine[c], theirs, scratch, sums)
+                made += _with_partner(
+                    data, limits, goal, state, i, mine[c], second, 0.0, broken, scratch, sums
+                )
+                broken = _broken(data, limits, state.level, state.total)
+                if n <= _VERY_FEW:
+                    made += _with_two(
+                        data, limits, goal, state, i, mine[c], second, third, scratch, sums
+                    )
+                    broken = _broken(data, limits, state.level, state.total)
         if made == before:
             break
     return made
+
+
+@njit(cache=True)
+def _with_two(
+    data: Columns,
+    limits: Limits,
+    goal: Goal,
+    state: State,
+    i: int,
+    trade: int,
+    second: Codes,
+    third: Codes,
+    scratch: Floats,
+    sums: Floats,
+) -> int:
+    """Make this trade with the first two others found that make it worth while; 1 when made."""
+    old = state.units[i]
+    if trade == old:
+        return 0
+    broken = _broken(data, limits, state.level, state.total)
+    first = _change(data, state, i, trade, _slope(data, state, i, weight_of(data.security[i], old)))
+    if not _legal(data, state, i, trade, first.loss):
+        return 0
+    owed = goal.aversion * 0.5 * first.variance + first.tax + _PENALTY * first.outside
+    apply(data, state, i, trade, first)
+    for j in range(data.security.shape[0]):
+        if j == i:
+            continue
+        count = _wide(data, state, goal, j, second)
+        for c in range(count):
+            if _with_partner(
+                data, limits, goal, state, j, second[c], third, owed, broken, scratch, sums
+            ):
+                return 1
+    slope = _slope(data, state, i, weight_of(data.security[i], trade))
+    apply(data, state, i, old, _change(data, state, i, old, slope))
+    return 0
 
 
 @njit(cache=True)
@@ -499,18 +551,22 @@ def _with_partner(
     i: int,
     trade: int,
     theirs: Codes,
+    owed: float,
+    broken: float,
     scratch: Floats,
     sums: Floats,
 ) -> int:
-    """Make this trade, alone or with the best second one, when that helps; 1 when made."""
+    """Make this trade, alone or with the best second one, when that helps; 1 when made.
+
+    `owed` is what an earlier trade of the same move has cost, `broken` what was broken before it.
+    """
     old = state.units[i]
     if trade == old:
         return 0
-    broken = _broken(data, limits, state.level, state.total)
     first = _change(data, state, i, trade, _slope(data, state, i, weight_of(data.security[i], old)))
     if not _legal(data, state, i, trade, first.loss):
         return 0
-    gain = goal.aversion * 0.5 * first.variance + first.tax + _PENALTY * first.outside
+    gain = owed + goal.aversion * 0.5 * first.variance + first.tax + _PENALTY * first.outside
     apply(data, state, i, trade, first)
     best = gain + _PENALTY * (_broken(data, limits, state.level, state.total) - broken)
     partner, with_trade = -1, 0
