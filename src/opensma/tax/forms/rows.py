@@ -101,10 +101,13 @@ def form_8949(
     the taxpayer's gain (F6). InputError forms.lots_differ, forms.adjustment, forms.digital_wash.
     """
     setup = setup or Setup()
-    slices = _slices(state, year, broker)
-    slices.sort(key=lambda pair: _place(pair[0]))
     left = _adjustments_of(setup, year)
-    lines = [_line_8949(state, pair, setup, left) for pair in slices]
+    if broker is None:
+        rows = sorted(_of_year(state, year), key=_place)
+        lines = [_line_8949(state, (row, row), setup, left) for row in rows]
+    else:
+        slices = sorted(_slices(state, broker, year), key=lambda pair: _place(pair[0]))
+        lines = [_line_8949(state, pair, setup, left) for pair in slices]
     _check_used(left)
     return lines
 
@@ -205,11 +208,8 @@ def _codes(pair: Slice, setup: Setup, reported_cents: int | None) -> dict[str, i
     return codes
 
 
-def _slices(state: State, year: int, broker: State | None) -> list[Slice]:
-    mine = _of_year(state, year)
-    if broker is None:
-        return [(row, row) for row in mine]
-    ours, theirs = _by_key(mine), _by_key(_of_year(broker, year))
+def _slices(state: State, broker: State, year: int) -> list[Slice]:
+    ours, theirs = _by_key(_of_year(state, year)), _by_key(_of_year(broker, year))
     _check_same_lots(set(ours), set(theirs))
     return [pair for key in ours for pair in _aligned(ours[key], theirs[key])]
 
