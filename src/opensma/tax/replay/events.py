@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from opensma.errors import LotError
@@ -107,6 +108,8 @@ class Event:
                 'Write numbers as text in plain decimals: "12.50".',
             )
         whole, _, rest = value.partition(".")
+        if not rest:
+            return int(whole) * scale
         if len(rest.rstrip("0")) > decimals:
             raise self.invalid(
                 "event.decimals",
@@ -130,19 +133,27 @@ def sequence_of(fields: object) -> int | None:
 
 def day_of(text: object, name: str, where: str) -> int:
     """A date written YYYY-MM-DD as its ordinal. LotError event.bad_date."""
-    try:
-        if isinstance(text, str) and len(text) == len("2024-01-31"):
-            day = date.fromisoformat(text)
-            if day.year in YEARS:
-                return day.toordinal()
-    except ValueError:  # not a day of the calendar
-        pass
+    day = _ordinal(text) if isinstance(text, str) else None
+    if day is not None:
+        return day
     raise LotError(
         "event.bad_date",
         f"'{name}' is not a date: {text!r}.",
         where=where,
         remedy="Write dates as YYYY-MM-DD.",
     )
+
+
+@lru_cache(maxsize=1 << 14)
+def _ordinal(text: str) -> int | None:
+    """A day of the calendar; a history names the same days often."""
+    try:
+        if len(text) == len("2024-01-31"):
+            day = date.fromisoformat(text)
+            return day.toordinal() if day.year in YEARS else None
+    except ValueError:  # not a day of the calendar
+        pass
+    return None
 
 
 def event_of(fields: Mapping[str, Any]) -> Event:

@@ -18,12 +18,14 @@ _PRINTED_DECIMALS = 12
 
 def exact(value: Quantity) -> Quantity:
     """The same number, as an int where it is one."""
+    if isinstance(value, int):
+        return value
     return value.numerator if value.denominator == 1 else value
 
 
 def times(value: Quantity, ratio: Quantity) -> Quantity:
     """Product, as an int where it is one."""
-    return exact(value * ratio)
+    return value if ratio == 1 else exact(value * ratio)
 
 
 def over(value: Quantity, ratio: Quantity) -> Quantity:
@@ -45,6 +47,8 @@ def cut(amount_cents: int, part: Quantity, whole: Quantity) -> int:
 
 def cut_all(amount_cents: int, quantities: Sequence[Quantity]) -> list[int]:
     """Cut an amount over quantities in turn; the parts sum to it exactly (D4)."""
+    if len(quantities) == 1:
+        return [amount_cents if quantities[0] else 0]
     left: Quantity = sum(quantities)
     parts = []
     for quantity in quantities:
@@ -67,6 +71,8 @@ def money_text(cents: int) -> str:
 
 def quantity_text(quantity: Quantity) -> str:
     """Shares as decimal text; what has no finite decimal is printed to twelve places."""
+    if isinstance(quantity, int) and quantity % MICROS == 0:
+        return str(quantity // MICROS)
     scale = 10**_PRINTED_DECIMALS
     units = rounded(Fraction(quantity) * scale / MICROS)
     sign = "-" if units < 0 else ""

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import lru_cache
 
-from opensma.tax.holding import is_long_term
+from opensma.tax.holding import long_term_from
 from opensma.tax.replay.exact import Quantity, cut, exact
+
+
+@lru_cache(maxsize=1 << 16)
+def long_from(holding_day: int) -> int:
+    """First day on which a sale is long-term (H2); a history asks for the same days often."""
+    return long_term_from(holding_day)
 
 
 @dataclass(slots=True)
@@ -54,7 +61,7 @@ class Lot:
 
     def is_long(self, day: int) -> bool:
         """Whether a sale on the day is long-term (H2, H6)."""
-        return self.inherited or is_long_term(self.holding_day, day)
+        return self.inherited or day >= long_from(self.holding_day)
 
     def unit_basis(self) -> Fraction:
         """Cents per micro, exact."""
@@ -145,9 +152,25 @@ class Closed:
 
     def cut(self, quantity: Quantity) -> Closed:
         """Take shares off as a row of their own; the rest keeps the remainder (D3)."""
-        part = replace(self, quantity=quantity)
-        part.proceeds_cents = cut(self.proceeds_cents, quantity, self.quantity)
-        part.basis_cents = cut(self.basis_cents, quantity, self.quantity)
+        part = Closed(  # by hand, as above
+            self.account,
+            self.security,
+            self.lot,
+            quantity,
+            self.acquired_day,
+            self.holding_day,
+            self.sold_day,
+            cut(self.proceeds_cents, quantity, self.quantity),
+            cut(self.basis_cents, quantity, self.quantity),
+            self.long_term,
+            self.kind,
+            self.inherited,
+            self.disallowed_cents,
+            self.permanent_cents,
+            self.replaced_by,
+            self.part,
+            self.event,
+        )
         self.proceeds_cents -= part.proceeds_cents
         self.basis_cents -= part.basis_cents
         self.quantity = exact(self.quantity - quantity)

@@ -14,9 +14,8 @@ from heapq import heappop, heappush
 from itertools import chain
 from typing import Any
 
-from opensma.tax.holding import long_term_from
 from opensma.tax.replay.exact import Quantity
-from opensma.tax.replay.lots import Lot
+from opensma.tax.replay.lots import Lot, long_from
 from opensma.tax.replay.policy import Policy
 
 # A place in the order: compared from the left; the serial number is unique, so lots never are.
@@ -237,7 +236,7 @@ class TermOrder(Order):
     def add(self, lot: Lot) -> None:
         """Put a lot among the short-term ones; the next sale finds it mature (H2, H6)."""
         super().add(lot)
-        ripe = 0 if lot.inherited else long_term_from(lot.holding_day)
+        ripe = 0 if lot.inherited else long_from(lot.holding_day)
         heappush(self._maturing, (ripe, lot.serial, self._places[lot.serial]))
 
     def remove(self, lot: Lot) -> None:

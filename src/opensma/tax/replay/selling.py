@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opensma.tax.holding import is_long_term
 from opensma.tax.replay.dividends import settle
 from opensma.tax.replay.events import Event
 from opensma.tax.replay.exact import Quantity, cut, cut_all, exact, worth
-from opensma.tax.replay.lots import Closed, Lot
+from opensma.tax.replay.lots import Closed, Lot, long_from
 from opensma.tax.replay.methods import Picks, by_age, choose, fifo_key, take
 from opensma.tax.replay.state import State
 from opensma.tax.replay.washing import close_order, note_loss
+from opensma.units import MICROS
 
 
 def sell(state: State, event: Event, *, last_of_order: bool) -> None:
@@ -20,6 +20,8 @@ def sell(state: State, event: Event, *, last_of_order: bool) -> None:
     amount = event.cents("amount", negative=True)
     position = state.position(account, security)
     picks = choose(position, event, state.method, state.policy, amount)
+    key = (account, event.fields.get("order"))
+    state.pending = state.begun.pop(key, [])
     if state.method == "AVERAGE":
         _sell_average(state, picks, amount, event)
     elif state.policy.sold_together == "line":
@@ -28,6 +30,8 @@ def sell(state: State, event: Event, *, last_of_order: bool) -> None:
         close(state, picks, amount, event)
     if last_of_order:
         close_order(state)
+    else:  # another order may be complete before this one
+        state.begun[key], state.pending = state.pending, []
 
 
 def close(
@@ -54,19 +58,21 @@ def cash_in_lieu(state: State, event: Event) -> None:
     amount, lots = event.cents("amount"), state.lots(account, security)
     ordered = by_age(lots, state.policy)
     if state.policy.cash_in_lieu_lot == "fraction":
-        ordered.sort(key=lambda lot: lot.quantity % 1_000_000 == 0)
+        whole: dict[str, Quantity] = {}
+        for lot in ordered:
+            whole[lot.lot] = whole.get(lot.lot, 0) + lot.quantity
+        ordered.sort(key=lambda lot: whole[lot.lot] % MICROS == 0)
     close(state, take(ordered, event.quantity(), event), amount, event, "cash_in_lieu")
 
 
 def cash_merger(state: State, event: Event) -> None:
     """Every open lot in every account is sold at the stated price (C6)."""
     security, price = state.security(event.text("security")), event.amount("cash_per_share")
-    lots = by_age(state.lots_of(security), state.policy)
-    for lot in lots:
-        _close_part(state, lot, lot.quantity, worth(lot.quantity, price), event, "cash_merger")
-        if state.policy.sold_together == "line":
-            close_order(state)
-    close_order(state)
+    line = state.policy.sold_together == "line"
+    while lots := by_age(state.lots_of(security), state.policy):
+        for lot in lots[:1] if line else lots:  # what a line replaces is cut, and still to go (P1)
+            _close_part(state, lot, lot.quantity, worth(lot.quantity, price), event, "cash_merger")
+        close_order(state)
 
 
 def pool(state: State, account: int, security: int, basis_cents: int | None = None) -> None:
@@ -130,7 +136,7 @@ def _close_part(
         sold_day=event.day,
         proceeds_cents=proceeds,
         basis_cents=basis if basis_cents is None else basis_cents,
-        long_term=part.inherited or is_long_term(holding_day, event.day),
+        long_term=part.inherited or event.day >= long_from(holding_day),
         inherited=part.inherited,
         kind=kind,
         part=part.part,

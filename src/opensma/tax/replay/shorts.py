@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from opensma.tax.holding import is_long_term
 from opensma.tax.replay.dividends import settle
 from opensma.tax.replay.events import Event
 from opensma.tax.replay.exact import Quantity, cut, cut_all, exact, quantity_text
 from opensma.tax.replay.lots import Closed, Lot, ShortLot
-from opensma.tax.replay.methods import picked
+from opensma.tax.replay.methods import by_age, picked
 from opensma.tax.replay.state import State
 
 Closing = list[tuple[ShortLot, Quantity, int]]  # lot, shares, its part of the proceeds
@@ -35,11 +34,12 @@ def cover(state: State, event: Event) -> None:
     price = Fraction(cost) / event.quantity()
     closing = _closing(state, account, security, event, price)
     costs = cut_all(cost, [quantity for _, quantity, _ in closing])
+    begun: set[int] = set()
     for (short, quantity, proceeds), basis in zip(closing, costs, strict=True):
         row = _row(state, short, quantity, proceeds, event)
         row.lot, row.basis_cents = short.lot, basis
         row.acquired_day = row.holding_day = event.day
-        _restart(state, short, quantity, event.day)
+        _restart(state, short, quantity, event.day, begun)
 
 
 def deliver(state: State, event: Event) -> None:
@@ -127,23 +127,33 @@ def _row(state: State, short: ShortLot, quantity: Quantity, proceeds: int, event
     return row
 
 
-def _restart(state: State, short: ShortLot, quantity: Quantity, day: int) -> None:
-    """As many shares as were short, held a year or less when it was opened or bought since (S3)."""
+def _restart(
+    state: State, short: ShortLot, quantity: Quantity, day: int, begun: set[int]
+) -> None:
+    """As many shares as were short, held a year or less when it was opened or bought since (S3).
+
+    `begun`: shares that this cover has already started again for another short lot.
+    """
     household = state.accounts[short.account].household
     young = [
         lot
         for lot in state.lots_of(short.security)
         if state.accounts[lot.account].household == household
-        and not lot.inherited
-        and not is_long_term(lot.holding_day, short.opened_day)
+        and not lot.is_long(short.opened_day)
+        and lot.serial not in begun
     ]
-    for lot in sorted(young, key=lambda lot: (lot.acquired_day, lot.sequence)):
+    for lot in by_age(young, state.policy):
         if not quantity:
             return
         part = lot
         if lot.quantity > quantity:
             part = lot.cut(quantity)
-            state.add(part)
+            state.changed(lot)
             state.moved = True
         part.holding_day = day
+        if part is lot:
+            state.changed(lot)
+        else:
+            state.add(part)
+        begun.add(part.serial)
         quantity = exact(quantity - part.quantity)

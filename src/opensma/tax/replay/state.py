@@ -59,7 +59,8 @@ class State:
     lot_names: set[tuple[int, str]] = field(default_factory=set)
     parts: dict[str, int] = field(default_factory=dict)  # cut off so far, by lot (W23)
     shows_parts: bool = False  # the answer numbers them
-    pending: list[Loss] = field(default_factory=list)  # of an order that is not closed (W13)
+    pending: list[Loss] = field(default_factory=list)  # of the order being booked (W13)
+    begun: dict[tuple[int, object], list[Loss]] = field(default_factory=dict)  # of those that go on
     losses: dict[Scope, deque[Loss]] = field(default_factory=dict)
     candidates: dict[Scope, deque[Lot]] = field(default_factory=dict)
     at: int | None = None  # the event being applied
