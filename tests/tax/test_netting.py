@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensma.errors import InputError
-from opensma.tax.netting import net_year
+from opensma.errors import InputError, InvariantError
+from opensma.tax.netting import YearResult, carry_ledger, net_year
 
 AMPLE = 100_000_00
 CHECKS = [
@@ -62,3 +62,26 @@ def test_no_dollar_of_loss_is_lost_or_used_twice(
 def test_what_cannot_be_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError):
         net_year(0, 0, 0, **wrong)  # type: ignore[arg-type]
+
+
+def test_r6_a_carryforward_goes_through_the_years_by_term() -> None:
+    years = [
+        YearResult(2023, -10_000_00, 2_000_00, AMPLE),
+        YearResult(2024, 0, -4_000_00, AMPLE),
+        YearResult(2025, 1_000_00, 6_000_00, AMPLE),
+    ]
+    lines = carry_ledger(reversed(years))
+    assert [(y.short_in_cents, y.long_in_cents) for y in lines] == [
+        (0, 0),
+        (5_000_00, 0),
+        (2_000_00, 4_000_00),
+    ]
+    last = lines[-1].netting
+    assert (last.short_gain_cents, last.long_gain_cents) == (0, 1_000_00)
+
+
+def test_r6_a_year_without_sales_still_uses_the_deduction() -> None:
+    years = [YearResult(2023, -10_000_00, 0, AMPLE), YearResult(2024, 0, 0, AMPLE)]
+    assert carry_ledger(years)[-1].netting.short_carry_cents == 4_000_00
+    with pytest.raises(InvariantError):
+        carry_ledger([years[0], YearResult(2025, 0, 0, AMPLE)])
