@@ -162,6 +162,24 @@ def test_f6_a_wash_that_only_the_household_sees_is_explained() -> None:
     assert [(d.box, d.ours) for d in item.differences] == [("1g taxpayer less broker", "+40.00")]
 
 
+def test_f6_a_custodian_that_shows_what_the_household_sees_is_explained_to_the_cent() -> None:
+    case = case_of(
+        trade(1, "2022-01-03", "buy", 10, "100.00"),
+        trade(2, "2024-06-03", "sell", 10, "60.00"),
+        trade(3, "2024-06-10", "buy", 10, "60.00", account="B"),
+        trade(4, "2024-12-02", "sell", 10, "120.00", account="B"),
+    )
+    loss = HEAD + "A,X,10,2022-01-03,2024-06-03,60,100,{},long\n"
+    text = loss + "B,X,10,2024-06-10,2024-12-02,120,{},,{}\n"
+    view = ("explained", [Reason.TAXPAYER_VIEW])
+    assert outcome(compared(case, text.format("40", "100", "long"))) == [view, view]
+    brokers = ("explained", [Reason.TAXPAYER_WASH])
+    assert outcome(compared(case, text.format("", "60", "short"))) == [brokers, brokers]
+    for wrong in (("30", "60", "short"), ("", "90", "short")):
+        statuses = [item.status for item in compared(case, text.format(*wrong))]
+        assert statuses.count(Status.UNEXPLAINED) == 1
+
+
 @pytest.mark.parametrize(
     ("proceeds", "basis", "status"),
     [

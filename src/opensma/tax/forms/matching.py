@@ -34,6 +34,7 @@ class Reason(Enum):
     """Why two sides may differ and both be right, or why they cannot be compared."""
 
     TAXPAYER_WASH = "the household's view differs: Form 8949 corrects it"
+    TAXPAYER_VIEW = "the custodian shows what the household sees"
     FEE = "a fee is counted on one side only"
     TACKING = "term by the date acquired, without the days tacked on"
     JOINED = "the custodian joined rows"
@@ -240,22 +241,20 @@ def _item(
     fees: Fees,
     cents_a_row: int,
 ) -> Item:
-    found = [] if not (pairing.ours and pairing.theirs) else _compare(pairing, fees, cents_a_row)
+    lots = sorted({row.lot for row in pairing.ours})
+    others = [household[key[0], lot, key[2]] for lot in lots if (key[0], lot, key[2]) in household]
+    both = pairing.ours and pairing.theirs
+    found = _compare(pairing, fees, cents_a_row, others) if both else []
     reasons = [difference.reason for difference in found if difference.reason]
-    if not pairing.theirs:
-        reasons.append(Reason.NOT_THERE)
-    elif not pairing.ours:
-        reasons.append(Reason.NOT_HERE)
+    if not both:
+        reasons.append(Reason.NOT_THERE if pairing.ours else Reason.NOT_HERE)
     elif len(pairing.ours) != len(pairing.theirs):
         joined = len(pairing.ours) > len(pairing.theirs)
         reasons.append(Reason.JOINED if joined else Reason.SPLIT)
-    for lot in sorted({row.lot for row in pairing.ours}):
-        if (key[0], lot, key[2]) in household:
-            other = household[key[0], lot, key[2]]
-            found += _of_household(other)
-            reasons.append(Reason.TAXPAYER_WASH)
-    alone = not (pairing.ours and pairing.theirs)
-    if alone or any(difference.reason is None for difference in found):
+    if others and Reason.TAXPAYER_VIEW not in reasons:
+        found += [line for other in others for line in _of_household(other)]
+        reasons.append(Reason.TAXPAYER_WASH)
+    if not both or any(difference.reason is None for difference in found):
         status = Status.UNEXPLAINED
     else:
         status = Status.EXPLAINED if reasons else Status.MATCHED
@@ -283,7 +282,9 @@ def _of_household(other: Difference) -> list[FieldDifference]:
     return found
 
 
-def _compare(pairing: Pairing, fees: Fees, cents_a_row: int) -> list[FieldDifference]:
+def _compare(
+    pairing: Pairing, fees: Fees, cents_a_row: int, others: Sequence[Difference]
+) -> list[FieldDifference]:
     ours, theirs = pairing.ours, pairing.theirs
     found = []
     mine, other = _shares(ours), _shares(theirs)
@@ -292,28 +293,29 @@ def _compare(pairing: Pairing, fees: Fees, cents_a_row: int) -> list[FieldDiffer
     found += _compare_dates(pairing)
     slack = pairing.rows if cents_a_row == 1 else len(theirs) * cents_a_row + len(ours) - 1
     sale_fee, buy_fee = _fees(ours, fees)
-    for box, left, right, fee in (
-        ("1d", _sum(ours, "proceeds_cents"), _sum(theirs, "proceeds_cents"), sale_fee),
-        ("1e", _sum(ours, "basis_cents"), _sum(theirs, "basis_cents"), -buy_fee),
-        ("1f", _sum(ours, "market_discount_cents"), _sum(theirs, "market_discount_cents"), 0),
-        ("1g", _sum(ours, "wash_disallowed_cents"), _sum(theirs, "wash_disallowed_cents"), 0),
+    carried = sum(other.basis_cents for other in others)
+    disallowed = sum(other.disallowed_cents for other in others)
+    for box, name, fee, seen in (
+        ("1d", "proceeds_cents", sale_fee, 0),
+        ("1e", "basis_cents", -buy_fee, carried),
+        ("1f", "market_discount_cents", 0, 0),
+        ("1g", "wash_disallowed_cents", 0, disallowed),
     ):
-        if left == right or left is None:
-            continue
-        if right is None:  # blank: 1f mostly, 1e of noncovered lots (F3)
-            blank_allowed = box == "1f" or all(row.noncovered for row in ours)
-            reason = Reason.NONCOVERED if blank_allowed else None
-            if box == "1e":
-                found.append(FieldDifference(box, money_text(left), "", reason))
-            continue
-        gap = right - left
-        reason = _reason_of_money(gap, fee, slack, pairing.rows)
-        found.append(FieldDifference(box, money_text(left), money_text(right), reason))
-    return found + _compare_terms(pairing)
+        left, right = _sum(ours, name) or 0, _sum(theirs, name)
+        if right is None and box == "1e":
+            # Blank is right for noncovered lots only (F3); 1f may always be blank.
+            reason = Reason.NONCOVERED if all(row.noncovered for row in ours) else None
+            found.append(FieldDifference(box, money_text(left), "", reason))
+        elif right is not None and left != right:
+            reason = _reason_of_money(right - left, fee, seen, slack, pairing.rows)
+            found.append(FieldDifference(box, money_text(left), money_text(right), reason))
+    return found + _compare_terms(pairing, other_term=any("T" in other.codes for other in others))
 
 
-def _reason_of_money(gap: int, fee: int, slack: int, rows: int) -> Reason | None:
-    """Why amounts differ: a known fee left out, or cents lost to rounding; else None."""
+def _reason_of_money(gap: int, fee: int, seen: int, slack: int, rows: int) -> Reason | None:
+    """Why amounts differ: the household's view, a known fee left out, rounding; else None."""
+    if seen and abs(gap - seen) <= rows:
+        return Reason.TAXPAYER_VIEW
     if fee and abs(gap - fee) <= rows:
         return Reason.FEE
     return Reason.ROUNDING if abs(gap) <= slack else None
@@ -330,13 +332,15 @@ def _compare_dates(pairing: Pairing) -> list[FieldDifference]:
     return [FieldDifference("1b", mine, other, reason)]
 
 
-def _compare_terms(pairing: Pairing) -> list[FieldDifference]:
+def _compare_terms(pairing: Pairing, *, other_term: bool) -> list[FieldDifference]:
     found = []
     ours = {row.term for row in pairing.ours}
     theirs = {line.term for line in pairing.theirs if line.term}
     if theirs and ours != theirs:
         untacked = {_untacked(row) for row in pairing.ours}
         reason = Reason.TACKING if untacked == theirs else None
+        if other_term:
+            reason = Reason.TAXPAYER_VIEW
         texts = ("/".join(sorted(ours)), "/".join(sorted(theirs)))
         found.append(FieldDifference("2", *texts, reason))
     marks = {line.noncovered for line in pairing.theirs if line.noncovered is not None}
