@@ -149,8 +149,7 @@ def _restart(
         if lot.quantity > quantity:
             part = lot.cut(quantity)
             state.changed(lot)
-            state.moved = True
-        part.holding_day = day
+        part.holding_day, state.moved = day, True
         if part is lot:
             state.changed(lot)
         else:

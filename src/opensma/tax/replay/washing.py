@@ -102,7 +102,7 @@ def _look_up_candidates(state: State, day: int) -> None:
         for lot in lots
         if lot.purchase and not lot.used and lot.acquired_day >= day - WINDOW_DAYS
     ]
-    found.sort(key=lambda lot: (lot.acquired_day, lot.sequence, lot.account))
+    found.sort(key=lambda lot: (lot.acquired_day, lot.sequence, lot.account, lot.holding_day))
     state.candidates = {}
     for lot in found:
         scope = state.scope(lot.account, lot.security)
