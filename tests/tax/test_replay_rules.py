@@ -204,6 +204,8 @@ def test_w13_sales_of_one_block_are_one_order_over_all_accounts() -> None:
         sell(4, "2024-03-10", "10", "900.00", account="B", block="1"),
     ]
     assert run(*events)["totals"]["disallowed"] == "0.00"
+    later = buy(5, "2024-03-20", "4", "300.00")  # the block has closed, so its loss can be met
+    assert run(*events, later)["totals"]["disallowed"] == "120.00"
     apart = [{k: v for k, v in event.items() if k != "block"} for event in events]
     assert run(*apart)["totals"]["disallowed"] == "300.00"
 

@@ -20,7 +20,8 @@ def sell(state: State, event: Event, *, last_of_order: bool) -> None:
     amount = event.cents("amount", negative=True)
     position = state.position(account, security)
     picks = choose(position, event, state.method, state.policy, amount)
-    key = (account, event.fields.get("order"))
+    block = event.fields.get("block")
+    key = (account, event.fields.get("order")) if block is None else (-1, block)  # of all accounts
     state.pending = state.begun.pop(key, [])
     if state.method == "AVERAGE":
         _sell_average(state, picks, amount, event)
