@@ -24,10 +24,11 @@ from opensma.book.state import AccountState, new_account
 from opensma.errors import BookError
 from opensma.tax.actions import scaled
 
+Side = tuple[int, int, int, int, int]  # loss account, entry, lot; replacement account, lot
 Name = tuple[str, int]  # of a lot in the law: its purchase, and the part of it (0: the rest)
 
 DERIVED = frozenset({Kind.WASH_ADJUSTMENT, Kind.LOSS_DISALLOWED})
-_NAMED = SALES | DEPARTURES | {Kind.EXCHANGE}
+NAMED = SALES | DEPARTURES | {Kind.EXCHANGE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,6 @@ class Fact:
     entry: Entry
     seq: int
     names: Mapping[int, Name]
-    young: frozenset[int] = frozenset()  # lots among them that were bought on the same day
     first_lot: int = 0  # number of the first lot that it brings
     first_acquisition: int = 0
     gone: frozenset[int] = frozenset()  # rows that a later fact took back (D9)
@@ -51,6 +51,10 @@ class Naming:
     names: dict[int, dict[int, Name]] = field(default_factory=dict)  # by account key, lot
     parts: dict[str, int] = field(default_factory=dict)  # cut off so far, by lot name
     orders: dict[str, tuple[int, int]] = field(default_factory=dict)  # origin, acquisition (W8)
+    bought: dict[str, int] = field(default_factory=dict)  # day of purchase, by lot name
+    washed: dict[Side, list[int]] = field(default_factory=dict)  # shares and cents, as booked
+    permanent_cents: int = 0  # lost for good, as booked (W14)
+    late: dict[tuple[int, str], Body] = field(default_factory=dict)  # facts of restatements, by id
 
     def see(self, before: AccountState, booked: Booked) -> None:
         """Take one entry; `before` is the state that it is folded into."""
@@ -58,6 +62,12 @@ class Naming:
         own = self.names.setdefault(entry.account_key, {})
         if entry.kind is Kind.WASH_ADJUSTMENT:
             self._cut(own, before, entry)
+            lost = zip(entry.body["cents"], entry.body["permanent"], strict=True)
+            self.permanent_cents += sum(cents for cents, gone in lost if gone)
+        elif entry.kind is Kind.LOSS_DISALLOWED:
+            names = ("seq", "lot", "into_account", "into_lot", "quantity", "cents")
+            for *place, micros, cents in zip(*(entry.body[name] for name in names), strict=True):
+                self._washed((entry.account_key, *place), micros, cents)
         if entry.kind in DERIVED:
             return
         if entry.kind is Kind.RESTATEMENT:
@@ -70,6 +80,7 @@ class Naming:
                 name = lot_name(entry.account_key, number)
                 own[number] = (name, 0)
                 self.orders[name] = (entry.account_key, before.next_acquisition + row)
+                self.bought[name] = entry.trade_day
         elif entry.kind is Kind.SPIN_OFF:
             _name_children(own, before, entry)
         elif entry.kind is Kind.EXCHANGE:
@@ -86,9 +97,32 @@ class Naming:
         for entry, more in late_entries(booked):
             self.take_back(entry.account_key, more["corrects"])
             self.bring(entry, booked.seq, more)
-        for number, name, part in booked.entry.body["names"]:
+            self.late[entry.account_key, entry.source_id] = more
+        body = booked.entry.body
+        for number, name, part in body["names"]:
             own[number] = (name, part)
-        self.parts.update(booked.entry.body["parts"])
+        self.parts.update(body["parts"])
+        self.permanent_cents += body["permanent"]
+        for *place, micros, cents in body["given"]:
+            self._washed((place[0], place[1], place[2], place[3], place[4]), micros, cents)
+
+    def _washed(self, side: Side, micros: int, cents: int) -> None:
+        sums = self.washed.setdefault(side, [0, 0])
+        sums[0] += micros
+        sums[1] += cents
+
+    def copy(self) -> Naming:
+        """One that can learn of more facts while this one stays."""
+        return Naming(
+            list(self.facts),
+            {key: dict(own) for key, own in self.names.items()},
+            dict(self.parts),
+            dict(self.orders),
+            dict(self.bought),
+            {side: list(sums) for side, sums in self.washed.items()},
+            self.permanent_cents,
+            dict(self.late),
+        )
 
     def bring(self, entry: Entry, seq: int, more: Body) -> Fact | None:
         """Add a late fact; `more` gives the numbers of what it brings. None for a cancellation."""
@@ -96,15 +130,14 @@ class Naming:
             return None
         own = self.names.setdefault(entry.account_key, {})
         first, order = int(more["first_lot"]), int(more["first_acquisition"])
-        named: dict[int, Name] = {}
-        if entry.kind in _NAMED:
-            named = {lot: own[lot] for lot in entry.body["lot"]}
-        fact = Fact(entry, seq, named, frozenset(more["young"]), first, order)
+        named = {lot: own[lot] for lot in entry.body["lot"]} if entry.kind in NAMED else {}
+        fact = Fact(entry, seq, named, first, order)
         self.facts.append(fact)
         for row in range(len(entry.body["security"]) if entry.kind is Kind.BUY else 0):
             name = lot_name(entry.account_key, first + row)
             own[first + row] = (name, 0)
             self.orders[name] = (entry.account_key, order + row)
+            self.bought[name] = entry.trade_day
         return fact
 
     def take_back(self, account_key: int, source_id: str) -> list[tuple[Fact, int]]:
@@ -130,14 +163,8 @@ class Naming:
 
     def _fact(self, own: dict[int, Name], before: AccountState, booked: Booked) -> Fact:
         entry = booked.entry
-        named: dict[int, Name] = {}
-        young: frozenset[int] = frozenset()
-        if entry.kind in _NAMED:
-            named = {lot: own[lot] for lot in entry.body["lot"]}
-            lots = before.lots
-            today = lots.lot[(lots.acquired_day == entry.trade_day) & (lots.purchase == 1)]
-            young = frozenset(today.tolist()) & named.keys()
-        return Fact(entry, booked.seq, named, young, before.next_lot, before.next_acquisition)
+        named = {lot: own[lot] for lot in entry.body["lot"]} if entry.kind in NAMED else {}
+        return Fact(entry, booked.seq, named, before.next_lot, before.next_acquisition)
 
     def _cut(self, own: dict[int, Name], before: AccountState, entry: Entry) -> None:
         """Parts cut off by matches are numbered by lot; what empties a lot keeps its number."""
@@ -156,7 +183,7 @@ class Naming:
 def rows_of(entry: Entry) -> int:
     """How many things a fact says: rows of a trade or a dividend, else one."""
     column_name = {Kind.BUY: "security", Kind.DIVIDEND: "security"}.get(entry.kind)
-    if entry.kind in _NAMED:
+    if entry.kind in NAMED:
         column_name = "lot"
     return len(entry.body[column_name]) if column_name else 1
 

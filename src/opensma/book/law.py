@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from opensma.book.facts import Fact, History, Name, read_history
+from opensma.book.facts import Fact, History, Name, Naming, read_history
 from opensma.book.journal import Kind
 from opensma.book.ledger import iso_of
 from opensma.tax.replay import Policy, run
@@ -109,7 +109,7 @@ def case_of(history: History, *, dividends: bool = False) -> Case:
     seen: set[tuple[object, ...]] = set()
     for fact in history.facts:
         key, day = fact.entry.account_key, fact.entry.trade_day
-        for phase, row, event in _events(fact, ids[key], dividends=dividends):
+        for phase, row, event in _events(fact, ids[key], history.naming, dividends=dividends):
             if row in fact.gone:
                 continue
             found.append(((day, phase, key, fact.seq, row), fact, event))
@@ -143,13 +143,15 @@ def case_of(history: History, *, dividends: bool = False) -> Case:
     return Case(document, tuple(sources))
 
 
-def _events(fact: Fact, account: str, *, dividends: bool) -> Iterator[tuple[int, int, Row]]:
+def _events(
+    fact: Fact, account: str, naming: Naming, *, dividends: bool
+) -> Iterator[tuple[int, int, Row]]:
     """Phase of the day, row of the body, event; nothing for facts that move only cash."""
     kind, body = fact.entry.kind, fact.entry.body
     if kind is Kind.BUY:
         yield from _purchases(fact, account)
     elif kind in (Kind.SELL, Kind.CASH_MERGER, Kind.WORTHLESS, Kind.CASH_IN_LIEU):
-        yield from _sales(fact, account)
+        yield from _sales(fact, account, naming)
     elif kind is Kind.SPLIT:
         ratio = _ratio(body)
         event = {"type": "split", "security": str(body["security"]), "ratio": ratio}
@@ -181,7 +183,7 @@ def _purchases(fact: Fact, account: str) -> Iterator[tuple[int, int, Row]]:
         )
 
 
-def _sales(fact: Fact, account: str) -> Iterator[tuple[int, int, Row]]:
+def _sales(fact: Fact, account: str, naming: Naming) -> Iterator[tuple[int, int, Row]]:
     """Each slice for its own proceeds, from the lot or part that it names (L2)."""
     body, kind = fact.entry.body, fact.entry.kind
     columns = zip(body["lot"], body["security"], body["quantity"], body["proceeds"], strict=True)
@@ -196,7 +198,7 @@ def _sales(fact: Fact, account: str) -> Iterator[tuple[int, int, Row]]:
         phase = _SALES if kind is Kind.SELL else _ACTIONS
         if kind is not Kind.CASH_IN_LIEU:
             name, part = fact.names[lot]
-            phase = _DAY_TRADES if lot in fact.young else phase
+            phase = _DAY_TRADES if naming.bought.get(name) == fact.entry.trade_day else phase
             event["picks"] = [{"lot": name, "part": part, "qty": event["qty"]}]
             event["block"] = str(phase)
         yield phase, row, event

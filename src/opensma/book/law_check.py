@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
 from opensma.book.facts import Name
-from opensma.book.journal import Booked, Kind
 from opensma.book.law import Reading
 from opensma.book.ledger import iso_of
 from opensma.book.state import YEAR_COLUMNS, AccountState
@@ -34,9 +33,7 @@ _LOSS = tuple(f.name for f in fields(LawLoss) if f.name not in ("name", "seq", "
 _MONEY = ("cash_cents", "deposited_cents", "withdrawn_cents", "fees_cents")
 
 
-def law_findings(
-    reading: Reading, states: Mapping[int, AccountState], journal: Mapping[int, list[Booked]]
-) -> list[Finding]:
+def law_findings(reading: Reading, states: Mapping[int, AccountState]) -> list[Finding]:
     """Every point in which the folded states differ from the law's reading, account by account."""
     names = {a.account_key: a.account_id for a in reading.history.accounts}
     found: list[Finding] = []
@@ -45,7 +42,7 @@ def law_findings(
         found += _lots(reading, key, account, state, name)
         found += _losses(reading, key, account, state, name)
         found += _totals(account, state, name)
-    lost = sum(_permanent(entries) for entries in journal.values())
+    lost = reading.history.naming.permanent_cents
     if lost != permanent_cents(reading):
         law, book = dollars(permanent_cents(reading)), dollars(lost)
         what = f"Lost for good: by the law {law}, in the book {book}."
@@ -111,18 +108,6 @@ def _totals(account: LawAccount, state: AccountState, name: str) -> Iterator[Fin
             if law != cents:
                 what = f"{_word(column)}: by the law {dollars(law)}, in the book "
                 yield _error("law.year", f"{name}, {year}", f"{what}{dollars(cents)}.")
-
-
-def _permanent(entries: list[Booked]) -> int:
-    """Cents that the journal's adjustments, and what later restated them, made worthless."""
-    total = 0
-    for entry in (b.entry for b in entries):
-        if entry.kind is Kind.WASH_ADJUSTMENT:
-            cents, lost = entry.body["cents"], entry.body["permanent"]
-            total += sum(c for c, p in zip(cents, lost, strict=True) if p)
-        elif entry.kind is Kind.RESTATEMENT:
-            total += int(entry.body["permanent"])
-    return total
 
 
 def _unlike(

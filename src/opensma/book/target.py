@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
-from opensma.book.facts import Fact, Name
+from opensma.book.facts import Fact, Name, Side
 from opensma.book.journal import SALES, Kind
 from opensma.book.law import Reading
 from opensma.book.state import YEAR_COLUMNS
@@ -22,7 +22,6 @@ from opensma.units import round_half_up
 TOTALS = YEAR_COLUMNS[1:]
 WASH_DAYS = 30  # W1
 _TERMS = ("short", "long")
-Side = tuple[int, int, int, int, int]  # loss account, entry, lot; replacement account, lot
 
 
 @dataclass(frozen=True, slots=True)
