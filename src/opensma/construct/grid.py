@@ -159,6 +159,8 @@ def round_to(data: Columns, mode: Codes, weight: Floats, units: Codes) -> None:
         elif mode[i] == SELL or (mode[i] == FREE and near < 0):
             bottom = int(np.floor((held - name.low) / step + _EDGE))
             bottom = min(name.part_units, bottom)
+            forced = int(np.ceil((held - name.high) / step - _EDGE))
+            smallest = max(smallest, forced)
             units[i] = -min(max(-near, smallest), bottom) if bottom >= smallest else 0
         else:
             units[i] = 0

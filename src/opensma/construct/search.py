@@ -609,7 +609,11 @@ def improve(data: Columns, limits: Limits, goal: Goal, state: State) -> float:
             break
     if data.security.shape[0] <= FEW:
         thorough(data, limits, goal, state)
-    return _broken(data, limits, state.level, state.total)
+    broken = _broken(data, limits, state.level, state.total)
+    for i in range(data.security.shape[0]):
+        name = data.security[i]
+        broken += max(_outside(name, weight_of(name, state.units[i])) - 1e-9, 0.0)
+    return broken
 
 
 @njit(cache=True)
