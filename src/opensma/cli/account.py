@@ -12,6 +12,7 @@ from opensma.cli.day import market_option
 from opensma.cli.output import book_option, emit_json, json_option, plain, table
 
 if TYPE_CHECKING:
+    from opensma.book.instructions import Instruction
     from opensma.book.lotviews import LotRow, WashWindow
     from opensma.book.plans import StoredPlan
     from opensma.book.tradeviews import TradeView
@@ -84,13 +85,15 @@ def show_command(account_id: str, book: str, market_path: Path | None, as_json: 
     """Figures, restrictions, the newest plan and its trades in dollars that add up."""
 
     view = _view(book, market_path, account_id)
+    orders = _instructions(book, view)
     if as_json:
-        emit_json(_document(view))
+        emit_json({**_document(view), "lot_instructions": orders})
         return
     account = view.account
     click.echo(f"{account.account_id}  {account.name}")
     table("", ("figure", "value"), _figures(view))
     _show_restrictions(view)
+    _show_instructions(orders, view)
     _show_windows(view.holdings)
     _show_decision(view.decision)
 
@@ -193,6 +196,33 @@ def _view(book: str, market_path: Path | None, account_id: str) -> AccountView:
     with opened.read() as connection:
         find_account(connection, account_id)  # a wrong id is told before a missing market
     return account_view(opened, market_of(opened, market_path), account_id)
+
+
+def _instructions(book: str, view: AccountView) -> list[Instruction]:
+    """What is on file about the choice of lots, oldest first."""
+    from opensma.book.instructions import read_instructions
+    from opensma.book.store import open_book
+
+    key = view.account.account_key
+    with open_book(book).read() as connection:
+        return read_instructions(connection, [key]).get(key, [])
+
+
+def _show_instructions(orders: list[Instruction], view: AccountView) -> None:
+    """Standing methods and choices of lots, and which method stands on the day shown."""
+    from opensma.book.instructions import method_on
+    from opensma.units import shares
+
+    if not orders:
+        return
+    rows = []
+    for one in orders:
+        lots = ", ".join(f"{shares(micros)} of lot {lot}" for lot, micros in one.lots)
+        what = one.method or f"order {one.order}: {lots}"
+        rows.append((what, str(one.valid_from), one.by, str(one.given), one.recorded_at))
+    stands = method_on(orders, view.holdings.day.toordinal())
+    title = f"Lot instructions ({stands} on {view.holdings.day})"
+    table(title, ("lots", "from", "by", "given", "recorded"), rows)
 
 
 def _show_restrictions(view: AccountView) -> None:
