@@ -14,7 +14,7 @@ from opensma.book.journal import Kind
 from opensma.book.ledger import load_states, read_journal
 from opensma.book.master import AccountRecord, Security, all_records
 from opensma.book.proof import book_hash
-from opensma.book.reversing import Undoing, reverse
+from opensma.book.reversing import Undoing, reversal_findings, reverse
 from opensma.book.snapshot import differences
 from opensma.book.state import LOSS_COLUMNS, AccountState, new_account
 from opensma.book.store import Book
@@ -368,6 +368,65 @@ def test_an_action_that_later_entries_stand_on_is_not_undone(filled: Book, day: 
     assert book_hash(filled) == digest
     before_split = undo(filled, "s", "p", "c")  # the newest first: nothing stands on it any more
     assert before_split.findings == ()
+
+
+def washed(book: Book) -> tuple[str, str, int, int]:
+    """Account, security, largest lot number and shares of a loss whose window is open."""
+    with book.read() as connection:
+        accounts = {a.account_key: a for a in all_records(connection, AccountRecord)}
+        ids = {s.security_key: s.security_id for s in all_records(connection, Security)}
+    for key, state in states(book).items():
+        rows = np.flatnonzero(state.losses.quantity_micros >= MICROS)
+        if accounts[key].taxed and len(rows):
+            security = int(state.losses.security[rows[0]])
+            return (
+                accounts[key].account_id,
+                ids[security],
+                key,
+                int(state.losses.loss_cents[rows[0]]),
+            )
+    pytest.fail("the day sold nothing at a loss")
+
+
+def test_w2_bought_lots_that_arrive_wash_open_losses_and_undoing_opens_them_again(
+    after: Book, market: Market
+) -> None:
+    account, security, key, _ = washed(after)
+    day = (market.day(-1) + timedelta(days=3)).isoformat()
+    row = {"action": "t", "kind": "transfer_in", "date": day, "account": account, "quantity": "1"}
+    row |= {"security": security, "acquired": market.day(-1).isoformat(), "basis": "9.00"}
+    before = everything(after)
+    moved = one(act(post, after, row))
+    deferred = sum(change.disallowed_cents for change in moved.accounts)
+    assert deferred > 0
+    assert states(after)[key].lots.used[-1] == 1
+    assert wrong(after) == []
+    assert undo(after, "t").findings == ()
+    assert everything(after) == before
+    again = one(act(post, after, row | {"action": "u"}))
+    assert sum(change.disallowed_cents for change in again.accounts) == deferred
+    assert wrong(after) == []
+
+
+def test_g6_a_gift_that_arrives_washes_nothing(after: Book, market: Market) -> None:
+    account, security, _, _ = washed(after)
+    day = (market.day(-1) + timedelta(days=3)).isoformat()
+    row = {"action": "g", "kind": "gift_in", "date": day, "account": account, "quantity": "1"}
+    row |= {"security": security, "acquired": day, "held_from": market.day(-1).isoformat()}
+    moved = one(act(post, after, row | {"basis": "9.00", "value": "8.00"}))
+    assert sum(change.disallowed_cents for change in moved.accounts) == 0
+
+
+def test_a_reversal_that_puts_back_something_else_is_found(filled: Book, day: str) -> None:
+    key = holding(filled, 3)[2]
+    row = corporate(filled, day)[0]
+    act(post, filled, row)
+    undo(filled, row["action"])
+    with filled.read() as connection:
+        journal = read_journal(connection, [key])
+    assert reversal_findings("A", journal) == []
+    journal[-1].entry.body["lots"]["acquired_day"][0] -= 400
+    assert [f.code for f in reversal_findings("A", journal)] == ["journal.reversal"]
 
 
 def test_an_action_that_was_never_booked_cannot_be_undone(filled: Book) -> None:

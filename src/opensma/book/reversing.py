@@ -68,6 +68,28 @@ def reverse(book: Book, action_ids: Sequence[str], recorded_at: str, reason: str
         return Undoing(tuple(u for u in done if u is not None), tuple(desk.findings))
 
 
+def reversed_entries(journal: Sequence[Booked]) -> set[int]:
+    """Positions of entries that a later one undid: they count for nothing any more."""
+    return {seq for b in journal if b.entry.kind is Kind.REVERSAL for seq in b.entry.body["of"]}
+
+
+def reversal_findings(account_id: str, journal: Sequence[Booked]) -> list[Finding]:
+    """Reversals that put back something else than what the entries they undo had changed."""
+    found = []
+    for place, booked in enumerate(journal):
+        if booked.entry.kind is not Kind.REVERSAL:
+            continue
+        body, so_far = booked.entry.body, list(journal[:place])
+        own = [b for b in so_far if b.seq in body["of"]]
+        history = _History(so_far, own) if own else None
+        lawful = history and history.restoring(body["ref"], body["reason"]) == body
+        if not lawful:
+            what = f"{_words(booked)} does not undo entries {body['of']} exactly."
+            remedy = "Restore the journal from a copy."
+            found.append(Finding("error", "journal.reversal", account_id, what, remedy))
+    return found
+
+
 class _Reversals:
     """One request: ledgers of the taxpayers touched, and what cannot be undone."""
 
@@ -172,9 +194,7 @@ class _History:
         lots = _changed(_lots(self.before), _lots(self.after))
         losses = _changed(_losses(self.before), _losses(self.after))
         securities = {row[_SECURITY] for row in lots.values() if row}
-        undone = {
-            seq for b in self.later if b.entry.kind is Kind.REVERSAL for seq in b.entry.body["of"]
-        }
+        undone = reversed_entries(self.later)
         found = []
         for booked, then, now in zip(self.later, self.states, self.states[1:], strict=False):
             if booked.seq in undone or booked.entry.kind is Kind.REVERSAL:

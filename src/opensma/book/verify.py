@@ -21,6 +21,7 @@ from opensma.book.law import reading_of
 from opensma.book.law_check import law_findings
 from opensma.book.ledger import booked_of
 from opensma.book.master import AccountRecord, all_records, find_account
+from opensma.book.reversing import reversal_findings, reversed_entries
 from opensma.book.snapshot import checksum, differences, pack, unpack
 from opensma.book.state import AccountState, new_account
 from opensma.book.store import Book
@@ -81,6 +82,8 @@ def verify_shard(url: str, shard: Sequence[Sequence[Member]]) -> list[Finding]:
             for account in accounts:
                 found += account.findings
                 found += _snapshot(connection, account)
+                if account.state is not None:
+                    found += reversal_findings(account.member.account_id, account.entries)
                 found += trade_findings(connection, account.member.account_id, account.entries)
             found += _washes(accounts)
             found += _law(connection, accounts, naming, identical)
@@ -195,8 +198,10 @@ def _washes(accounts: Sequence[Replayed]) -> list[Finding]:
     given: dict[Side, Counter[str]] = {}
     taken: dict[Side, Counter[str]] = {}
     for account in accounts:
+        undone = reversed_entries(account.entries)
         for booked in account.entries:
-            _collect(booked, losses, given, taken)
+            if booked.seq not in undone:
+                _collect(booked, losses, given, taken)
     found = []
     # A restatement changes what was lost; there the reference engine knows, and is asked below.
     restated = any(b.entry.kind is Kind.RESTATEMENT for a in accounts for b in a.entries)
