@@ -26,8 +26,15 @@ def group() -> None:
 
 @group.command("replay")
 @click.argument("case", metavar="CASE.json", type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "--late",
+    metavar="LATE.json",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A list of late, correcting or cancelling events: adds what they change.",
+)
+@click.option("--explain", is_flag=True, help="Account for every disallowed dollar.")
 @json_option
-def replay_command(case: Path, as_json: bool) -> int:
+def replay_command(case: Path, late: Path | None, explain: bool, as_json: bool) -> int:
     """Replay a list of trades: closed slices, open lots and totals, as one JSON document.
 
     CASE.json holds method, policy, accounts and events (docs/tax.md); "-" reads standard input.
@@ -35,7 +42,7 @@ def replay_command(case: Path, as_json: bool) -> int:
     """
     del as_json  # JSON is the only form
     with _without_collector():
-        answer = _answer(case)
+        answer = _answer(case, late, explain)
     emit_json(answer)
     return BAD_INPUT if "error" in answer else 0
 
@@ -82,28 +89,36 @@ def _without_collector() -> Iterator[None]:
         gc.enable()
 
 
-def _answer(path: Path) -> dict[str, Any]:
-    from opensma.tax.replay import replay
+def _answer(path: Path, late: Path | None, explain: bool) -> dict[str, Any]:
+    from opensma.tax.replay import replay, restate
 
     try:
-        return replay(read_case(path))
+        case = read_case(path)
+        if late is None:
+            return replay(case, explain=explain)
+        return restate(case, _read_late(late), explain=explain)
     except InputError as error:
         told = error.as_dict() | {"code": "INVALID_EVENT", "reason": error.code, "seq": None}
         return {"error": told, "open": []}
 
 
+def _read_late(path: Path) -> list[Any]:
+    """Late events in a file: a list, or an object with a list of `events`. InputError."""
+    found = _read_json(path)
+    events = found.get("events") if isinstance(found, dict) else found
+    if not isinstance(events, list):
+        raise InputError(
+            "late.not_list",
+            "This file holds no list of events.",
+            where=str(path),
+            remedy='Give a JSON list of events, or {"events": [...]}.',
+        )
+    return events
+
+
 def read_case(path: Path) -> dict[str, Any]:
     """The case in a file. InputError case.not_json."""
-    data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    try:
-        case = json.loads(data)
-    except ValueError as error:  # also text that is not UTF-8
-        raise InputError(
-            "case.not_json",
-            f"This file is not JSON: {error}.",
-            where=str(path),
-            remedy="Give one JSON object with accounts and events.",
-        ) from error
+    case = _read_json(path)
     if not isinstance(case, dict):
         raise InputError(
             "case.not_json",
@@ -112,3 +127,16 @@ def read_case(path: Path) -> dict[str, Any]:
             remedy="Give one JSON object with accounts and events.",
         )
     return case
+
+
+def _read_json(path: Path) -> Any:
+    data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    try:
+        return json.loads(data)
+    except ValueError as error:  # also text that is not UTF-8
+        raise InputError(
+            "case.not_json",
+            f"This file is not JSON: {error}.",
+            where=str(path),
+            remedy="Give one JSON object with accounts and events.",
+        ) from error

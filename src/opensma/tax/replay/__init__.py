@@ -9,5 +9,6 @@ book uses: both must agree wherever both speak, and tests hold them to it.
 
 from opensma.tax.replay.engine import replay, run
 from opensma.tax.replay.policy import Policy
+from opensma.tax.replay.restate import restate
 
-__all__ = ["Policy", "replay", "run"]
+__all__ = ["Policy", "replay", "restate", "run"]

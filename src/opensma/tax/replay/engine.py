@@ -8,6 +8,7 @@ from typing import Any
 from opensma.errors import InputError, LotError
 from opensma.tax.replay import acquiring, corporate, dividends, selling, shorts
 from opensma.tax.replay.events import Event, event_of, in_order, sequence_of
+from opensma.tax.replay.explain import explanations
 from opensma.tax.replay.policy import Policy
 from opensma.tax.replay.report import answer, average_all, open_rows
 from opensma.tax.replay.state import State, state_of
@@ -42,18 +43,21 @@ ANSWERS = {
 }
 
 
-def replay(case: Mapping[str, Any], policy: Policy | None = None) -> dict[str, Any]:
+def replay(
+    case: Mapping[str, Any], policy: Policy | None = None, *, explain: bool = False
+) -> dict[str, Any]:
     """Closed slices, open lots and totals of a history; `policy` instead of the case's own.
 
     An event that cannot be ends the replay: the answer is `error` (code, reason, seq, message,
     where, remedy) and the lots open before it. InputError when the frame of the case is wrong.
+    `explain` adds `explanations`, which account for every disallowed dollar (I13).
     """
     state = _start(case, policy)
     try:
         _book(state, case["events"])
     except LotError as error:
         return _refusal(state, error)
-    return answer(state)
+    return answer(state) | ({"explanations": explanations(state)} if explain else {})
 
 
 def run(case: Mapping[str, Any], policy: Policy | None = None) -> State:

@@ -144,6 +144,8 @@ class Closed:
     replaced_by: tuple[str, Quantity] | None = None
     part: int = 0  # as in `Lot`
     event: int = 0  # sequence number of the event that closed it
+    # The shares that replaced it, as they were then: account, security, day bought, part.
+    replacement: tuple[int, str, int, int] | None = None
 
     @property
     def gain_cents(self) -> int:

@@ -127,9 +127,7 @@ def _row(state: State, short: ShortLot, quantity: Quantity, proceeds: int, event
     return row
 
 
-def _restart(
-    state: State, short: ShortLot, quantity: Quantity, day: int, begun: set[int]
-) -> None:
+def _restart(state: State, short: ShortLot, quantity: Quantity, day: int, begun: set[int]) -> None:
     """As many shares as were short, held a year or less when it was opened or bought since (S3).
 
     `begun`: shares that this cover has already started again for another short lot.

@@ -142,6 +142,7 @@ def _disallow(state: State, row: Closed, lot: Lot, taken: Quantity) -> None:
     if loss:  # a rounding may have left this slice without a cent to disallow
         row.disallowed_cents = loss
         row.replaced_by = (lot.lot, taken)
+        row.replacement = (lot.account, state.names[lot.security], lot.acquired_day, part.part)
         if _for_good(state, row.account, lot.account):
             row.permanent_cents = loss
         else:
