@@ -106,10 +106,10 @@ class Ledger:
         self.acquisitions: dict[tuple[int, str], int] = {}
         self.next_lot = 1
         self.losses = wash.Losses.empty()
-        self.held_back = wash.Losses.empty()  # of an order that is not closed yet (W13)
+        self.held_back: dict[int, wash.Losses] = {}  # of orders that are not closed yet (W13)
         self.closed: list[Closed] = []
         self.scale: dict[int, list[tuple[int, Fraction]]] = {}
-        self.last_of_order = _last_of_order(case["events"])
+        self.last_of_order = _last_of_order(case["events"])  # of each sale
 
     def book(self, event: Row) -> None:
         """Apply one event whole or not at all (D7)."""
@@ -146,10 +146,13 @@ class Ledger:
     def _sell(self, event: Row, day: int) -> None:
         account, security = self.index[event["account"]], self._key(event["security"])
         picks = self._picks(event, account, security)
-        self._close(account, picks, parse_cents(event["amount"]), day, event["seq"])
-        if self.last_of_order[event["seq"]]:
-            self.losses = self.losses.joined(self.held_back)
-            self.held_back = wash.Losses.empty()
+        last = self.last_of_order[event["seq"]]  # all sales of an order are one disposition (W4)
+        lost = self._close(account, picks, parse_cents(event["amount"]), day, last)
+        lost = self.held_back.pop(last, wash.Losses.empty()).joined(lost)
+        if last == event["seq"]:
+            self.losses = self.losses.joined(lost)
+        else:
+            self.held_back[last] = lost
 
     def _cash_in_lieu(self, event: Row, day: int) -> None:
         account, security = self.index[event["account"]], self._key(event["security"])
@@ -165,14 +168,16 @@ class Ledger:
         for account, lots in enumerate(self.lots):
             picks = actions.closing_picks(lots, security)
             cents = notional_cents(sum(quantity for _, quantity in picks), price)
-            self._close(account, picks, cents, day, event["seq"], kind="cash_merger")
-        self.losses, self.held_back = self.losses.joined(self.held_back), wash.Losses.empty()
+            lost = self._close(account, picks, cents, day, event["seq"], kind="cash_merger")
+            self.losses = self.losses.joined(lost)
 
     def _split(self, event: Row, day: int) -> None:
         ratio, security = Fraction(event["ratio"]), self._key(event["security"])
         numbers = (ratio.numerator, ratio.denominator)
         self.lots = [actions.split(lots, security, *numbers) for lots in self.lots]
         self.losses = wash.scale_losses(self.losses, security, *numbers)
+        for order, lost in self.held_back.items():
+            self.held_back[order] = wash.scale_losses(lost, security, *numbers)
         self.scale.setdefault(security, []).append((day, ratio))
 
     def _symbol_change(self, event: Row, day: int) -> None:
@@ -223,15 +228,15 @@ class Ledger:
         *,
         kind: str = "",
         tested: bool = True,
-    ) -> None:
+    ) -> wash.Losses:
         slices, self.lots[account] = relieve(self.lots[account], picks, cents, day)
         source = np.arange(len(self.closed), len(self.closed) + len(slices))
         for row in range(len(slices)):
             self.closed.append(self._row(account, slices, row, kind))
         if tested and self._taxed(account):
             group = self._groups(slices.security, account)
-            lost = wash.losses_of(slices, account, source, group, seq)
-            self.held_back = self.held_back.joined(lost)
+            return wash.losses_of(slices, account, source, group, seq)
+        return wash.Losses.empty()
 
     def _row(self, account: int, slices: Slices, row: int, kind: str) -> Closed:
         return Closed(
@@ -410,15 +415,15 @@ def _values(event: Row, ratio: Fraction) -> tuple[int, int]:
     return parse_micros(event["parent_fmv"]), parse_micros(event["spin_fmv"])
 
 
-def _last_of_order(events: list[Row]) -> dict[int, bool]:
-    """Whether a sell event is the last of its order: matching waits for it (W13)."""
+def _last_of_order(events: list[Row]) -> dict[int, int]:
+    """For every sale the last sale of its order: matching waits for it (W13)."""
     last: dict[object, int] = {}
     sells = [e for e in events if e["type"] == "sell"]
     keys = {e["seq"]: (e["date"], e["account"], e.get("order", e["seq"])) for e in sells}
     for event in sells:
         key = keys[event["seq"]]
         last[key] = max(last.get(key, 0), event["seq"])
-    return {seq: last[key] == seq for seq, key in keys.items()}
+    return {seq: last[key] for seq, key in keys.items()}
 
 
 def _check_scope(case: Row, policy: Row) -> None:
