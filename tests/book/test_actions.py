@@ -19,6 +19,7 @@ from opensma.book.snapshot import differences
 from opensma.book.state import LOSS_COLUMNS, AccountState, new_account
 from opensma.book.store import Book
 from opensma.book.verify import verify
+from opensma.day import run_day
 from opensma.errors import Finding
 from opensma.market import Market
 from opensma.units import CENTS, MICROS
@@ -302,6 +303,27 @@ def test_lots_from_outside_arrive_as_they_are(filled: Book, day: str) -> None:
     assert wrong(filled) == []
     assert reverse(filled, ["t", "g", "i"], AT).findings == ()
     assert everything(filled) == before
+
+
+def test_a_day_trades_on_what_actions_brought(filled: Book, market: Market) -> None:
+    """G2: a gift with two bases may be sold by the day's plan, and the books still close."""
+    account, security, key, _ = holding(filled)
+    newest = max(state.last_day for state in states(filled).values())
+    common = {"date": date.fromordinal(newest).isoformat(), "account": account}
+    common |= {"security": security, "quantity": "40"}
+    acquired = {"acquired": common["date"], "held_from": "2015-05-05"}
+    rows = [
+        common | acquired | {"action": "g", "kind": "gift_in", "basis": "900000.00"}
+        | {"value": "800000.00"},
+        common | {"action": "i", "kind": "inheritance", "acquired": common["date"]}
+        | {"basis": "950000.00"},
+    ]  # fmt: skip
+    assert act(post, filled, *rows).written
+    run_day(filled, market, market.day(-1), recorded_at=AT)
+    with filled.read() as connection:
+        sold = [b.entry.body for b in read_journal(connection, [key]) if b.entry.kind is Kind.SELL]
+    assert any("left" in body for body in sold)
+    assert wrong(filled) == []
 
 
 # --- undoing -------------------------------------------------------------------------------------

@@ -24,7 +24,8 @@ from opensma.units import CENTS, MICROS
 START = date(2020, 1, 1).toordinal()
 ACCOUNTS = (1, 2)  # of one taxpayer, both taxed
 KINDS = (
-    "buy", "buy", "buy", "sell", "sell", "sell", "sell", "split", "stock_merger", "boot", "exchange", "spin_off",
+    "buy", "buy", "buy", "sell", "sell", "sell", "sell", "split", "stock_merger", "boot",
+    "exchange", "spin_off",
     "return_of_capital", "transfer", "gift_in", "inheritance",
 )  # fmt: skip
 Draw = tuple[str, int, int, int, int, int]
