@@ -1,4 +1,4 @@
-"""`sma tax`: forms, reconciliation and the year, from a trade list; no book is needed."""
+"""`sma tax`: forms and reconciliation from a trade list, and the year of an account of the book."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from opensma.cli._tax_year import command as year_command
 from opensma.cli.output import date_option, emit_json, json_option
 from opensma.errors import InputError
 
@@ -19,7 +20,7 @@ YEARS = click.IntRange(1990, 2100)
 
 @click.group("tax")
 def group() -> None:
-    """Tax forms of a trade list, and how they compare with the custodian's."""
+    """Tax forms of a trade list, how they compare with the custodian's, and a year of the book."""
 
 
 def _read_dollars(
@@ -191,3 +192,6 @@ def _as_text(result: Any, kind: str) -> str:
     import json
 
     return json.dumps(result.document(), ensure_ascii=False, indent=2) + "\n"
+
+
+group.add_command(year_command)
