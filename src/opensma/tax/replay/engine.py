@@ -9,6 +9,7 @@ from opensma.errors import InputError, LotError
 from opensma.tax.replay import acquiring, corporate, dividends, selling, shorts
 from opensma.tax.replay.events import Event, event_of, in_order, sequence_of
 from opensma.tax.replay.explain import explanations
+from opensma.tax.replay.instructions import blame, choices_of, with_choice
 from opensma.tax.replay.policy import Policy
 from opensma.tax.replay.report import answer, average_all, open_rows
 from opensma.tax.replay.state import State, state_of
@@ -33,7 +34,7 @@ HANDLERS: dict[str, Callable[[State, Event], None]] = {
 }
 
 # These say which lots they change, so positions stay in their order of relief.
-KEEP_ORDER = frozenset({"buy", "sell", "gift", "inherit", "dividend", "short_sell"})
+KEEP_ORDER = frozenset({"buy", "sell", "gift", "inherit", "dividend", "short_sell", "choose_lots"})
 
 # What an error means to whoever compares histories; the finer code is kept as its reason.
 ANSWERS = {
@@ -93,6 +94,10 @@ def _book(state: State, events: list[Mapping[str, Any]]) -> None:
         state.at = sequence_of(fields)
         read.append(event_of(fields))
     ordered = in_order(read)
+    for choice in choices_of(ordered):
+        state.choices.setdefault(choice.event.sequence, choice)
+        if not choice.refusal:
+            state.chosen[choice.sale] = choice.event
     for event, last_of_order in zip(ordered, _closes_order(ordered), strict=True):
         state.at = event.sequence
         _apply(state, event, last_of_order)
@@ -112,15 +117,39 @@ def _apply(state: State, event: Event, last_of_order: bool) -> None:
     if state.method == "AVERAGE" and event.kind != "buy":
         average_all(state)  # what leaves or changes now does so at the average (L8)
     if event.kind == "sell":
-        selling.sell(state, event, last_of_order=last_of_order)
+        _sell(state, event, last_of_order)
+    elif event.kind == "choose_lots":
+        _choose_lots(state, event)
     elif event.kind in HANDLERS:
         HANDLERS[event.kind](state, event)
     else:
         raise event.invalid(
             "event.unknown_type",
             f"There is no event type '{event.kind}'.",
-            f"Types are sell, {', '.join(HANDLERS)}.",
+            f"Types are sell, choose_lots, {', '.join(HANDLERS)}.",
         )
+
+
+def _sell(state: State, event: Event, last_of_order: bool) -> None:
+    """A sale with the lots that were chosen for it, at once or until it settled (L2)."""
+    choice = state.chosen.get(event.sequence)
+    if choice is None:
+        selling.sell(state, event, last_of_order=last_of_order)
+        return
+    try:
+        sale = with_choice(event, choice)
+        selling.sell(state, sale, last_of_order=last_of_order, choice=choice)
+    except LotError as error:
+        blamed = blame(choice, error)
+        state.at = event.sequence if blamed is error else choice.sequence
+        raise blamed from error
+
+
+def _choose_lots(state: State, event: Event) -> None:
+    """The sale has them already; a choice that came too late is refused here (L2)."""
+    refusal = state.choices[event.sequence].refusal
+    if refusal:
+        raise refusal
 
 
 def _closes_order(events: list[Event]) -> list[bool]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 from opensma.tax.holding import long_term_from
 from opensma.tax.replay.exact import Quantity, cut, exact
@@ -146,6 +148,7 @@ class Closed:
     event: int = 0  # sequence number of the event that closed it
     # The shares that replaced it, as they were then: account, security, day bought, part.
     replacement: tuple[int, str, int, int] | None = None
+    instruction: Mapping[str, Any] | None = None  # who chose the lot, where that was said (L2)
 
     @property
     def gain_cents(self) -> int:
@@ -172,6 +175,8 @@ class Closed:
             self.replaced_by,
             self.part,
             self.event,
+            self.replacement,
+            self.instruction,
         )
         self.proceeds_cents -= part.proceeds_cents
         self.basis_cents -= part.basis_cents

@@ -102,6 +102,8 @@ def _closed(state: State, sold: Closed) -> Row:
         row["replaced_by"] = [{"lot": lot, "qty": quantity_text(quantity)}]
     if sold.kind:
         row["kind"] = sold.kind
+    if sold.instruction:
+        row["instruction"] = dict(sold.instruction)
     return row
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from opensma.tax.replay.dividends import settle
 from opensma.tax.replay.events import Event
 from opensma.tax.replay.exact import Quantity, cut, cut_all, exact, worth
+from opensma.tax.replay.instructions import method_of
 from opensma.tax.replay.lots import Closed, Lot, long_from
 from opensma.tax.replay.methods import Picks, by_age, choose, fifo_key, take
 from opensma.tax.replay.state import State
@@ -14,14 +15,21 @@ from opensma.tax.replay.washing import close_order, note_loss
 from opensma.units import MICROS
 
 
-def sell(state: State, event: Event, *, last_of_order: bool) -> None:
-    """A sale of one account and security; its losses are matched when its order closes (W13)."""
+def sell(state: State, event: Event, *, last_of_order: bool, choice: Event | None = None) -> None:
+    """A sale of one account and security; its losses are matched when its order closes (W13).
+
+    `choice` is the event that chose its lots later (L2).
+    """
     account, security = state.account(event), state.security(event.text("security"))
     amount = event.cents("amount", negative=True)
     position = state.position(account, security)
-    picks = choose(position, event, state.method, state.policy, amount)
+    method, told = method_of(event, state.accounts[account].standing, state.method, choice)
+    picks = choose(position, event, method, state.policy, amount)
+    first_row = len(state.closed)
     block = event.fields.get("block")
-    key = (account, event.fields.get("order")) if block is None else (-1, block)  # of all accounts
+    key = (account, repr(event.fields.get("order")))
+    if block is not None:
+        key = (-1, repr(block))  # of all accounts
     state.pending = state.begun.pop(key, [])
     if state.method == "AVERAGE":
         _sell_average(state, picks, amount, event)
@@ -29,6 +37,9 @@ def sell(state: State, event: Event, *, last_of_order: bool) -> None:
         _sell_by_line(state, picks, amount, event)
     else:
         close(state, picks, amount, event)
+    if told:
+        for row in state.closed[first_row:]:
+            row.instruction = told
     if last_of_order:
         close_order(state)
     else:  # another order may be complete before this one

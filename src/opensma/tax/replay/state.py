@@ -10,6 +10,7 @@ from typing import Any
 from opensma.errors import InputError
 from opensma.tax.replay.events import Event
 from opensma.tax.replay.exact import Quantity
+from opensma.tax.replay.instructions import Choice, Standing, standing_orders
 from opensma.tax.replay.lots import Closed, Dividend, Lot, ShortLot
 from opensma.tax.replay.order import Position
 from opensma.tax.replay.policy import METHODS, Policy
@@ -25,6 +26,7 @@ class Account:
     taxable: bool
     household: str
     owner: str
+    standing: Sequence[Standing] = ()  # methods by the day they are valid from (L3)
 
 
 @dataclass(slots=True, eq=False)
@@ -65,6 +67,8 @@ class State:
     candidates: dict[Scope, deque[Lot]] = field(default_factory=dict)
     at: int | None = None  # the event being applied
     seen: set[int] = field(default_factory=set)  # sequence numbers of events
+    choices: dict[int, Choice] = field(default_factory=dict)  # by their own number (L2)
+    chosen: dict[int, Event] = field(default_factory=dict)  # by the number of the sale
     serial: int = 0  # of the last lot or part that came into a position
     moved: bool = False  # lots changed places: candidates must be looked up again
 
@@ -179,6 +183,8 @@ def state_of(case: Mapping[str, Any], policy: Policy) -> State:
     whole = isinstance(identical, list)
     if not whole or not all(isinstance(group, list) for group in identical):
         raise _bad("case.identical", "A group is not a list.", "Give lists of securities.")
+    if method == "AVERAGE" and any(account.standing for account in accounts):
+        raise _bad("case.methods", "AVERAGE leaves no standing orders (L8).", "Leave one out.")
     shows_parts = case.get("parts") is True
     return State(accounts, method, policy, identical, numbers, shows_parts=shows_parts)
 
@@ -192,7 +198,8 @@ def _account(entry: Any) -> Account:
         )
     name = str(entry.get("id"))
     household = str(entry.get("household", ""))
-    return Account(name, entry["type"] == "taxable", household, str(entry.get("owner", "")))
+    owner, orders = str(entry.get("owner", "")), standing_orders(entry)
+    return Account(name, entry["type"] == "taxable", household, owner, orders)
 
 
 def _bad(code: str, message: str, remedy: str) -> InputError:
