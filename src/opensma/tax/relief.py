@@ -205,6 +205,15 @@ def _slices(sold: Lots, quantity: Ints, proceeds: Ints, left: Ints, sold_day: In
     )
 
 
+def at_price(lots: Lots, worth_cents: Ints) -> tuple[Ints, Ints]:
+    """Basis of whole lots, and the first day of long term, if they were sold for `worth_cents`.
+
+    Both depend on the price only for a gift with two bases (G2, G3).
+    """
+    basis, holding_day = _basis_of_sale(lots, lots.quantity_micros, worth_cents, lots.basis_cents)
+    return basis, lots.with_columns(holding_day=holding_day).long_from
+
+
 def _basis_of_sale(sold: Lots, quantity: Ints, proceeds: Ints, left: Ints) -> tuple[Ints, Ints]:
     """Basis and holding day; of a gift with two bases they depend on the price (G2, G3).
 

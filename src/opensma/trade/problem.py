@@ -17,8 +17,9 @@ from opensma.book.state import AccountState
 from opensma.construct.problem import Account, Limits, LotColumns, Mask, Taxpayer, Universe
 from opensma.errors import BookError
 from opensma.market import Market, RiskModel
+from opensma.tax.relief import at_price
 from opensma.tax.wash import WINDOW_DAYS
-from opensma.units import CENTS, MICROS, Ints
+from opensma.units import CENTS, MICROS, Ints, notional_cents_array
 
 _LONG_AGO = 1
 
@@ -196,13 +197,15 @@ def lot_columns(day: DayView, account: AccountRecord, state: AccountState) -> Lo
             where=account.account_id,
             remedy="Import the missing prices or the corporate action that ended it.",
         )
+    worth = notional_cents_array(lots.quantity_micros, day.price_micros[rows])
+    basis, long_from = at_price(lots, worth)
     replaces = (lots.purchase == 1) & (lots.used == 0)
     return LotColumns(
         security=rows,
         quantity=lots.quantity_micros / MICROS,
-        basis=lots.basis_cents / CENTS,
+        basis=basis / CENTS,
         acquired_day=np.where(replaces, lots.acquired_day, _LONG_AGO),
-        long_term=lots.long_from <= day.day,
+        long_term=long_from <= day.day,
     )
 
 
