@@ -90,27 +90,39 @@ def _without_collector() -> Iterator[None]:
 
 
 def _answer(path: Path, late: Path | None, explain: bool) -> dict[str, Any]:
-    from opensma.tax.replay import replay, restate
+    from opensma.cli._lots_lines import located
 
     try:
-        case = read_case(path)
-        if late is None:
-            return replay(case, explain=explain)
-        return restate(case, _read_late(late), explain=explain)
+        data = [_bytes(path), *([_bytes(late)] if late else [])]
+        names = [str(path), str(late)][: len(data)]
+        found = [_parsed(*one) for one in zip(data, names, strict=True)]
+        answer = _replayed(found, names, explain)
+        if "error" in answer:  # once more, with the line of every event
+            found = [located(*one) for one in zip(data, names, strict=True)]
+            answer = _replayed(found, names, explain)
+        return answer
     except InputError as error:
         told = error.as_dict() | {"code": "INVALID_EVENT", "reason": error.code, "seq": None}
         return {"error": told, "open": []}
 
 
-def _read_late(path: Path) -> list[Any]:
-    """Late events in a file: a list, or an object with a list of `events`. InputError."""
-    found = _read_json(path)
+def _replayed(found: list[Any], names: list[str], explain: bool) -> dict[str, Any]:
+    from opensma.tax.replay import replay, restate
+
+    case = _object(found[0], names[0])
+    if len(found) == 1:
+        return replay(case, explain=explain)
+    return restate(case, _late_events(found[1], names[1]), explain=explain)
+
+
+def _late_events(found: Any, name: str) -> list[Any]:
+    """Late events: a list, or an object with a list of `events`. InputError late.not_list."""
     events = found.get("events") if isinstance(found, dict) else found
     if not isinstance(events, list):
         raise InputError(
             "late.not_list",
             "This file holds no list of events.",
-            where=str(path),
+            where=name,
             remedy='Give a JSON list of events, or {"events": [...]}.',
         )
     return events
@@ -118,25 +130,31 @@ def _read_late(path: Path) -> list[Any]:
 
 def read_case(path: Path) -> dict[str, Any]:
     """The case in a file. InputError case.not_json."""
-    case = _read_json(path)
-    if not isinstance(case, dict):
-        raise InputError(
-            "case.not_json",
-            "This file does not hold a JSON object.",
-            where=str(path),
-            remedy="Give one JSON object with accounts and events.",
-        )
-    return case
+    return _object(_parsed(_bytes(path), str(path)), str(path))
 
 
-def _read_json(path: Path) -> Any:
-    data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+def _bytes(path: Path) -> bytes:
+    return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+
+
+def _parsed(data: bytes, name: str) -> Any:
     try:
         return json.loads(data)
     except ValueError as error:  # also text that is not UTF-8
         raise InputError(
             "case.not_json",
             f"This file is not JSON: {error}.",
-            where=str(path),
+            where=name,
             remedy="Give one JSON object with accounts and events.",
         ) from error
+
+
+def _object(found: Any, name: str) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise InputError(
+            "case.not_json",
+            "This file does not hold a JSON object.",
+            where=name,
+            remedy="Give one JSON object with accounts and events.",
+        )
+    return found

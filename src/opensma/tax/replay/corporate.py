@@ -27,6 +27,7 @@ def split(state: State, event: Event) -> None:
         for short in shorts if key == security else ():
             short.quantity = times(short.quantity, ratio)
     state.units[security] = times(state.units[security], ratio)
+    state.rounds = state.rounds or bool(event.fields.get("rounded"))
 
 
 def _scaled(lots: Sequence[Lot], ratio: Quantity, event: Event) -> list[Quantity]:

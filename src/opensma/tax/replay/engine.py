@@ -7,7 +7,7 @@ from typing import Any
 
 from opensma.errors import InputError, LotError
 from opensma.tax.replay import acquiring, corporate, dividends, selling, shorts
-from opensma.tax.replay.events import Event, event_of, in_order, sequence_of
+from opensma.tax.replay.events import Event, Located, event_of, in_order, sequence_of
 from opensma.tax.replay.explain import explanations
 from opensma.tax.replay.instructions import blame, choices_of, with_choice
 from opensma.tax.replay.policy import Policy
@@ -91,7 +91,7 @@ def _start(case: Mapping[str, Any], policy: Policy | None) -> State:
 def _book(state: State, events: list[Mapping[str, Any]]) -> None:
     read = []
     for fields in events:
-        state.at = sequence_of(fields)
+        state.at = fields
         read.append(event_of(fields))
     ordered = in_order(read)
     for choice in choices_of(ordered):
@@ -99,19 +99,13 @@ def _book(state: State, events: list[Mapping[str, Any]]) -> None:
         if not choice.refusal:
             state.chosen[choice.sale] = choice.event
     for event, last_of_order in zip(ordered, _closes_order(ordered), strict=True):
-        state.at = event.sequence
+        state.at = event.fields
         _apply(state, event, last_of_order)
 
 
 def _apply(state: State, event: Event, last_of_order: bool) -> None:
-    """One event, whole or not at all (D7). LotError event.twice, event.unknown_type."""
-    if event.sequence in state.seen:
-        raise event.invalid(
-            "event.twice",
-            f"The sequence number {event.sequence} is used twice.",
-            "Give every event a number of its own; an event listed twice counts once.",
-        )
-    state.seen.add(event.sequence)
+    """One event, whole or not at all (D7). LotError event.unknown_type."""
+    _check_new(state, event)
     if event.kind not in KEEP_ORDER:
         state.forget_order()
     if state.method == "AVERAGE" and event.kind != "buy":
@@ -130,6 +124,20 @@ def _apply(state: State, event: Event, last_of_order: bool) -> None:
         )
 
 
+def _check_new(state: State, event: Event) -> None:
+    """An event counts once: its number, and its `id` where it has one, are its own (I7)."""
+    names: set[int | str] = {event.sequence}
+    if event.has("id"):
+        names.add(event.text("id"))
+    for used in names & state.seen:
+        raise event.invalid(
+            "event.twice",
+            f"There was an event {used} before: this one was not counted.",
+            "Take it out, or give it a number (and id) of its own.",
+        )
+    state.seen |= names
+
+
 def _sell(state: State, event: Event, last_of_order: bool) -> None:
     """A sale with the lots that were chosen for it, at once or until it settled (L2)."""
     choice = state.chosen.get(event.sequence)
@@ -141,7 +149,7 @@ def _sell(state: State, event: Event, last_of_order: bool) -> None:
         selling.sell(state, sale, last_of_order=last_of_order, choice=choice)
     except LotError as error:
         blamed = blame(choice, error)
-        state.at = event.sequence if blamed is error else choice.sequence
+        state.at = event.fields if blamed is error else choice.fields
         raise blamed from error
 
 
@@ -171,14 +179,14 @@ def _order_of(event: Event) -> tuple[object, ...] | None:
 
 
 def _refusal(state: State, error: LotError) -> dict[str, Any]:
-    return {
-        "error": {
-            "code": ANSWERS.get(error.code, "INVALID_EVENT"),
-            "reason": error.code,
-            "seq": state.at,
-            "message": error.message,
-            "where": error.where,
-            "remedy": error.remedy,
-        },
-        "open": open_rows(state),
+    told = {
+        "code": ANSWERS.get(error.code, "INVALID_EVENT"),
+        "reason": error.code,
+        "seq": sequence_of(state.at),
+        "message": error.message,
+        "where": error.where,
+        "remedy": error.remedy,
     }
+    if isinstance(state.at, Located):
+        told |= {"line": state.at.line, "file": state.at.file}
+    return {"error": told, "open": open_rows(state)}

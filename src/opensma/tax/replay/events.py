@@ -54,7 +54,12 @@ class Event:
         """Shares, in micros: greater than zero, at most twelve decimals (D2)."""
         number = self._scaled(name, MOST_DECIMALS, MICROS, of)
         if number <= 0:
-            raise self.invalid("event.bad_quantity", f"'{name}' must be greater than zero.")
+            given = (self.fields if of is None else of)[name]
+            raise self.invalid(
+                "event.bad_quantity",
+                f"'{name}' must be greater than zero, and is {given}.",
+                "Give the shares without a sign: the type of the event says where they go.",
+            )
         return number
 
     def cents(self, name: str, *, negative: bool = False) -> int:
@@ -118,6 +123,20 @@ class Event:
             )
         number, power = int(whole + rest) * scale, 10 ** len(rest)
         return number // power if number % power == 0 else Fraction(number, power)
+
+
+class Located(dict[str, Any]):
+    """The fields of an event that was read from a file, and the line where it starts."""
+
+    __slots__ = ("file", "line")
+
+    def __init__(self, fields: Mapping[str, Any], line: int, file: str) -> None:
+        super().__init__(fields)
+        self.line, self.file = line, file
+
+    def like(self, fields: Mapping[str, Any]) -> Located:
+        """Other fields from the same place."""
+        return Located(fields, self.line, self.file)
 
 
 def in_order(events: Sequence[Event]) -> list[Event]:

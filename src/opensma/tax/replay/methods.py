@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 from opensma.errors import LotError
@@ -61,9 +62,13 @@ def take(ordered: Iterable[Lot], quantity: Quantity, event: Event, where: str = 
         left = exact(left - taken)
     if left:
         held, asked = quantity_text(quantity - left), quantity_text(quantity)
+        account = event.fields.get("account", event.fields.get("from"))
+        place = where or f"Account {account}"
+        day = date.fromordinal(event.day).isoformat()
         raise event.invalid(
             "lots.oversold",
-            f"{where or 'The position'} holds {held} and this {event.kind} takes {asked}.",
+            f"{place} holds {held} {event.fields.get('security')} at this point of {day}, and this"
+            f" {event.kind} takes {asked}.",
             "Compare with the custodian; if an earlier purchase is missing, add it.",
         )
     return picks

@@ -13,7 +13,7 @@ from typing import Any
 
 from opensma.errors import InputError
 from opensma.tax.replay.engine import replay
-from opensma.tax.replay.events import sequence_of
+from opensma.tax.replay.events import Located, sequence_of
 from opensma.tax.replay.exact import money_text, quantity_text
 from opensma.tax.replay.policy import Policy
 from opensma.units import CENTS, MICROS
@@ -69,7 +69,8 @@ def amend(case: Mapping[str, Any], late_events: Sequence[Any]) -> Row:
             replaced[target] = None
         else:
             fields = {name: value for name, value in late.items() if name != "corrects"}
-            replaced[target] = {"seq": target, **fields}
+            fields = {"seq": target, **fields}
+            replaced[target] = late.like(fields) if isinstance(late, Located) else fields
     result = [_as_corrected(event, replaced) for event in kept]
     return {**case, "events": [event for event in result if event is not None] + added}
 

@@ -61,12 +61,13 @@ class State:
     lot_names: set[tuple[int, str]] = field(default_factory=set)
     parts: dict[str, int] = field(default_factory=dict)  # cut off so far, by lot (W23)
     shows_parts: bool = False  # the answer numbers them
+    rounds: bool = False  # a ratio has rounded positions to millionths
     pending: list[Loss] = field(default_factory=list)  # of the order being booked (W13)
     begun: dict[tuple[int, object], list[Loss]] = field(default_factory=dict)  # of those that go on
     losses: dict[Scope, deque[Loss]] = field(default_factory=dict)
     candidates: dict[Scope, deque[Lot]] = field(default_factory=dict)
-    at: int | None = None  # the event being applied
-    seen: set[int] = field(default_factory=set)  # sequence numbers of events
+    at: object = None  # the event being applied, as given
+    seen: set[int | str] = field(default_factory=set)  # numbers and ids of events
     choices: dict[int, Choice] = field(default_factory=dict)  # by their own number (L2)
     chosen: dict[int, Event] = field(default_factory=dict)  # by the number of the sale
     serial: int = 0  # of the last lot or part that came into a position

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from opensma.tax.replay.exact import Quantity, over, times
+from opensma.tax.replay.exact import Quantity, over, rounded, times
 from opensma.tax.replay.lots import Closed, Lot
 from opensma.tax.replay.state import Loss, State
 from opensma.tax.wash import WINDOW_DAYS
@@ -120,7 +120,11 @@ def _try(state: State, loss: Loss, lot: Lot) -> None:
     # W19: in shares of today, which are those of the sale times the splits since.
     since = over(state.units[loss.security], loss.units)
     sold = times(row.quantity, since)
-    if sold <= lot.quantity:
+    if state.rounds:
+        sold = rounded(sold)
+    if not sold:
+        loss.done = True  # less than a millionth of a share is left
+    elif sold <= lot.quantity:
         _disallow(state, row, lot, sold)
         loss.done = True
     else:
