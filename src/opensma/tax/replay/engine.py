@@ -21,6 +21,7 @@ HANDLERS: dict[str, Callable[[State, Event], None]] = {
     "transfer": acquiring.transfer,
     "cash_in_lieu": selling.cash_in_lieu,
     "cash_merger": selling.cash_merger,
+    "worthless": selling.worthless,
     "split": corporate.split,
     "symbol_change": corporate.symbol_change,
     "spinoff": corporate.spinoff,

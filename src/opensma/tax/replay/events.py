@@ -186,4 +186,7 @@ def event_of(fields: Mapping[str, Any]) -> Event:
             remedy="Number the events; 'seq' orders the events of one date.",
         )
     day = day_of(fields.get("date"), "date", f"event {sequence}")
-    return Event(day, sequence, str(fields.get("type")), fields)
+    kind = str(fields.get("type"))
+    if kind == "worthless":  # a loss of the last day of the year, by section 165(g)
+        day = date(date.fromordinal(day).year, 12, 31).toordinal()
+    return Event(day, sequence, kind, fields)

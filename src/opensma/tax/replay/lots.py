@@ -123,6 +123,7 @@ class ShortLot:
     sequence: int
     quantity: Quantity
     proceeds_cents: int
+    long_held: Quantity = 0  # own stock held for over a year at the opening (S4)
 
 
 @dataclass(slots=True, eq=False)
@@ -148,6 +149,7 @@ class Closed:
     event: int = 0  # sequence number of the event that closed it
     # The shares that replaced it, as they were then: account, security, day bought, part.
     replacement: tuple[int, str, int, int] | None = None
+    short: ShortLot | None = None  # what a closing of a short sale closed
     instruction: Mapping[str, Any] | None = None  # who chose the lot, where that was said (L2)
 
     @property
@@ -176,6 +178,7 @@ class Closed:
             self.part,
             self.event,
             self.replacement,
+            self.short,
             self.instruction,
         )
         self.proceeds_cents -= part.proceeds_cents

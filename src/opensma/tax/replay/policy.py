@@ -27,6 +27,7 @@ class Policy:
     jurisdiction: str = "US"  # P7
     cash_in_lieu_lot: str = "fifo"  # P8
     unknown_basis: str = "block"  # P9
+    review: str = "off"  # W24, S4, S5: what a person has to look at
 
     @property
     def washes(self) -> bool:
@@ -48,8 +49,11 @@ class Policy:
         return Policy(**{name: str(value) for name, value in values.items()})
 
     def as_dict(self) -> dict[str, str]:
-        """Plain form, to be kept beside every result."""
-        return asdict(self)
+        """Plain form, to be kept beside every result; a review stands there where it was made."""
+        values = asdict(self)
+        if self.review == "off":
+            del values["review"]
+        return values
 
 
 VALUES: dict[str, tuple[str, ...]] = {
@@ -63,4 +67,5 @@ VALUES: dict[str, tuple[str, ...]] = {
     "jurisdiction": ("US", "PA"),
     "cash_in_lieu_lot": ("fifo", "fraction"),
     "unknown_basis": ("block", "zero"),
+    "review": ("off", "on"),
 }

@@ -8,6 +8,7 @@ from typing import Any
 from opensma.tax.replay.dividends import DividendRow, dividend_rows, is_qualified
 from opensma.tax.replay.exact import money_text, quantity_text
 from opensma.tax.replay.lots import Closed, Lot
+from opensma.tax.replay.review import findings
 from opensma.tax.replay.selling import pool
 from opensma.tax.replay.state import State
 
@@ -25,6 +26,8 @@ def answer(state: State) -> Row:
         for name, wanted in (("qualified", True), ("nonqualified", False)):
             cents = sum(row[5] for row in paid if is_qualified(row[4]) == wanted)
             totals[f"{name}_dividends"] = money_text(cents)
+    if state.policy.review == "on":
+        result["review"] = findings(state)
     return result | {"totals": totals, "policy": state.policy.as_dict()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from opensma.tax.replay.dividends import settle
 from opensma.tax.replay.events import Event
@@ -79,11 +80,23 @@ def cash_in_lieu(state: State, event: Event) -> None:
 
 def cash_merger(state: State, event: Event) -> None:
     """Every open lot in every account is sold at the stated price (C6)."""
-    security, price = state.security(event.text("security")), event.amount("cash_per_share")
+    _close_all(state, event, event.amount("cash_per_share"), "cash_merger")
+
+
+def worthless(state: State, event: Event) -> None:
+    """Every open lot in every account is lost, as if sold for nothing at the end of the year.
+
+    The event is put on the last day of its year, which section 165(g) says (D6).
+    """
+    _close_all(state, event, Fraction(0), "worthless")
+
+
+def _close_all(state: State, event: Event, price: Fraction, kind: str) -> None:
+    security = state.security(event.text("security"))
     line = state.policy.sold_together == "line"
     while lots := by_age(state.lots_of(security), state.policy):
         for lot in lots[:1] if line else lots:  # what a line replaces is cut, and still to go (P1)
-            _close_part(state, lot, lot.quantity, worth(lot.quantity, price), event, "cash_merger")
+            _close_part(state, lot, lot.quantity, worth(lot.quantity, price), event, kind)
         close_order(state)
 
 

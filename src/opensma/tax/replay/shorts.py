@@ -1,6 +1,7 @@
 """Short sales: opened, covered by a purchase, or closed by delivery of stock (S1 to S3, S6).
 
-Losses on closing are not tested for wash sales: 1091(e) has no published numbers (W24).
+Losses on closing are not tested for wash sales: 1091(e) has no published numbers (W24), see
+`review`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from opensma.tax.replay.events import Event
 from opensma.tax.replay.exact import Quantity, cut, cut_all, exact, quantity_text
 from opensma.tax.replay.lots import Closed, Lot, ShortLot
 from opensma.tax.replay.methods import by_age, picked
+from opensma.tax.replay.review import check_short_sale, note_short_sale
 from opensma.tax.replay.state import State
 
 Closing = list[tuple[ShortLot, Quantity, int]]  # lot, shares, its part of the proceeds
@@ -22,9 +24,11 @@ def short_sell(state: State, event: Event) -> None:
     account, security = state.account(event), state.security(event.text("security"))
     name = state.new_lot(event, account)
     amount, quantity = event.cents("amount"), event.quantity()
+    check_short_sale(state, event, account, security)
     short = ShortLot(account, security, name, event.day, event.sequence, quantity, amount)
     state.lot_names.add((account, name))
     state.shorts.setdefault((account, security), []).append(short)
+    note_short_sale(state, short)
 
 
 def cover(state: State, event: Event) -> None:
@@ -122,6 +126,8 @@ def _row(state: State, short: ShortLot, quantity: Quantity, proceeds: int, event
         basis_cents=0,
         long_term=False,
         kind="short_close",
+        event=event.sequence,
+        short=short,
     )
     state.closed.append(row)
     return row

@@ -70,6 +70,8 @@ class State:
     seen: set[int | str] = field(default_factory=set)  # numbers and ids of events
     choices: dict[int, Choice] = field(default_factory=dict)  # by their own number (L2)
     chosen: dict[int, Event] = field(default_factory=dict)  # by the number of the sale
+    # For the review: every short sale with its shares of the day (W24).
+    short_sales: list[tuple[ShortLot, Quantity]] = field(default_factory=list)
     serial: int = 0  # of the last lot or part that came into a position
     moved: bool = False  # lots changed places: candidates must be looked up again
 
