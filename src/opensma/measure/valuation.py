@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from opensma.book.journal import SALES, Booked, Kind
+from opensma.book.journal import ARRIVALS, DEPARTURES, SALES, Booked, Kind
 from opensma.book.names import KeyMap
 from opensma.book.series import DailyValues
 from opensma.book.state import AccountState
 from opensma.market import Market
 from opensma.units import Ints, notional_cents_array
 
-_MOVES_SHARES = frozenset({Kind.BUY, Kind.SPLIT, Kind.SPIN_OFF, *SALES})
+_RATIOS = {Kind.SPLIT, Kind.SPIN_OFF, Kind.STOCK_MERGER, Kind.EXCHANGE, Kind.REVERSAL}
+_MOVES_SHARES = frozenset({Kind.BUY, *_RATIOS, *SALES, *ARRIVALS, *DEPARTURES})
 
 
 @dataclass
