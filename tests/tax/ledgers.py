@@ -199,7 +199,8 @@ class Maker:
     def _part(self, own: list[Shares]) -> Fraction | None:
         """A number of shares that can be written down, and that is there."""
         total = sum((s.number for s in own), Fraction(0))
-        if self.chance.random() < 0.4 and written(total):
+        whole = written(total) if self.bounds.halves else total.denominator == 1
+        if self.chance.random() < 0.4 and whole:
             return total
         most = int(total)
         if most:
@@ -322,7 +323,7 @@ class Maker:
             if to:
                 event = self._event("transfer", security=security, qty=text(number))
                 event |= {"from": account, "to": self.chance.choice(to)}
-                if self.chance.random() < 0.3:
+                if self.bounds.named and self.chance.random() < 0.3:
                     self._pick(event, own)
                 self._book(event)
 
