@@ -25,7 +25,7 @@ def group() -> None:
 
 
 @group.command("replay")
-@click.argument("case", metavar="CASE.json", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("case", metavar="CASE", type=click.Path(path_type=Path, allow_dash=True))
 @click.option(
     "--late",
     metavar="LATE.json",
@@ -33,14 +33,23 @@ def group() -> None:
     help="A list of late, correcting or cancelling events: adds what they change.",
 )
 @click.option("--explain", is_flag=True, help="Account for every disallowed dollar.")
+@click.option("--text", "as_text", is_flag=True, help="Print the trades themselves, as plain text.")
 @json_option
-def replay_command(case: Path, late: Path | None, explain: bool, as_json: bool) -> int:
+def replay_command(
+    case: Path, late: Path | None, explain: bool, as_text: bool, as_json: bool
+) -> int:
     """Replay a list of trades: closed slices, open lots and totals, as one JSON document.
 
-    CASE.json holds method, policy, accounts and events (docs/tax.md); "-" reads standard input.
-    A history that cannot be prints its error and the lots open before it, with exit code 2.
+    CASE holds method, policy, accounts and events as JSON, or in plain text with an event a line
+    (docs/tax.md); "-" reads standard input. A history that cannot be prints its error and the
+    lots open before it, with exit code 2.
     """
-    del as_json  # JSON is the only form
+    del as_json  # JSON is the only form of an answer
+    if as_text:
+        from opensma.tax.scenario import write
+
+        click.echo(write(read_case(case)), nl=False)
+        return 0
     with _without_collector():
         answer = _answer(case, late, explain)
     emit_json(answer)
@@ -90,15 +99,13 @@ def _without_collector() -> Iterator[None]:
 
 
 def _answer(path: Path, late: Path | None, explain: bool) -> dict[str, Any]:
-    from opensma.cli._lots_lines import located
-
     try:
         data = [_bytes(path), *([_bytes(late)] if late else [])]
         names = [str(path), str(late)][: len(data)]
         found = [_parsed(*one) for one in zip(data, names, strict=True)]
         answer = _replayed(found, names, explain)
         if "error" in answer:  # once more, with the line of every event
-            found = [located(*one) for one in zip(data, names, strict=True)]
+            found = [_located(*one) for one in zip(data, names, strict=True)]
             answer = _replayed(found, names, explain)
         return answer
     except InputError as error:
@@ -138,6 +145,10 @@ def _bytes(path: Path) -> bytes:
 
 
 def _parsed(data: bytes, name: str) -> Any:
+    if (text := _plain_text(data)) is not None:
+        from opensma.tax.scenario import read
+
+        return read(text)
     try:
         return json.loads(data)
     except ValueError as error:  # also text that is not UTF-8
@@ -147,6 +158,26 @@ def _parsed(data: bytes, name: str) -> Any:
             where=name,
             remedy="Give one JSON object with accounts and events.",
         ) from error
+
+
+def _located(data: bytes, name: str) -> Any:
+    """As `_parsed`, of what is known to be valid; events know their line."""
+    from opensma.cli._lots_lines import located
+    from opensma.tax.scenario import read
+
+    text = _plain_text(data)
+    return located(data, name) if text is None else read(text, name)
+
+
+def _plain_text(data: bytes) -> str | None:
+    """Plain text of a scenario; None for JSON, which begins with a bracket, and for no text."""
+    begins = data.lstrip()[:1]
+    if not begins.isascii() or not (begins.isalnum() or begins == b"#"):
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _object(found: Any, name: str) -> dict[str, Any]:
