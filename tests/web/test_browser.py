@@ -39,7 +39,8 @@ def context_of(browser: Browser) -> Iterator[object]:
 def every_page(portal: Shown) -> list[str]:
     account = portal.busiest
     trade = account_view(portal.book, portal.market, account).decision.trades[0].trade_id
-    return ["/", "/exceptions", f"/accounts/{account}", f"/trades/{trade}", "/nope"]
+    paths = ["/", "/exceptions", f"/accounts/{account}", f"/accounts/{account}/taxes"]
+    return [*paths, f"/trades/{trade}", "/nope"]
 
 
 def test_from_the_program_over_search_to_an_account_its_lots_and_a_trade(

@@ -30,7 +30,7 @@ class OpenLoss:
     sold: date
     until: date  # the window's last day
     free_from: date  # buying again is harmless from here on
-    quantity: Quantity  # micros
+    quantity_micros: int
     loss_cents: int  # positive
     harvest: bool
 
@@ -50,7 +50,7 @@ class RecentPurchase:
     bought: date
     until: date
     safe_from: date
-    quantity: Quantity  # micros
+    quantity_micros: int
     permanent: bool  # held in a retirement account
 
 
@@ -71,7 +71,7 @@ class DividendLot:
     symbol: str
     lot: str
     ex_date: date
-    quantity: Quantity  # micros of the ex-date
+    quantity_micros: int  # shares of the ex-date
     cents: int
     days_held: int  # in the 121 days, as far as they are decided; if kept, where not final
     qualified: bool
@@ -101,7 +101,7 @@ def open_losses(
                 date.fromordinal(row.sold_day),
                 date.fromordinal(row.sold_day + WINDOW_DAYS),
                 date.fromordinal(row.sold_day + WINDOW_DAYS + 1),
-                row.quantity,
+                int(row.quantity),  # the book keeps whole micros
                 -row.gain_cents,
                 is_harvest(reading, row.event),
             )
@@ -139,7 +139,7 @@ def recent_purchases(
                 date.fromordinal(bought),
                 date.fromordinal(bought + WINDOW_DAYS),
                 date.fromordinal(bought + WINDOW_DAYS + 1),
-                quantity,
+                int(quantity),
                 not account.taxed,
             )
         )
@@ -198,7 +198,7 @@ def dividend_lots(
                     securities[int(name)].symbol,
                     lot,
                     date.fromordinal(ex_day),
-                    quantity,
+                    int(quantity),
                     amount,
                     days,
                     is_qualified(days),

@@ -16,16 +16,20 @@ from starlette.responses import HTMLResponse, Response
 from opensma.book.master import User
 from opensma.book.records import trade_record
 from opensma.book.store import Book
+from opensma.book.taxcalendar import calendar_days
+from opensma.book.taxviews import TaxYear, tax_year
 from opensma.book.views import AccountView, ProgramView, account_view, activity, program_view
-from opensma.errors import OpensmaError
+from opensma.errors import InputError, OpensmaError
 from opensma.market import Market
 from opensma.report.charts import value_chart
 from opensma.report.explain import why_not_traded, why_traded
-from opensma.web import accounts, listing
+from opensma.tax.forms import Form8949Row, to_csv
+from opensma.web import accounts, listing, taxes
 from opensma.web.assets import Asset, kept
 from opensma.web.shield import HEADERS
 
 UNKNOWN = ("account.unknown", "trade.unknown", "account.closed")
+YEARS_KEPT = 8
 SIZES = {"wide": (1060, 320), "narrow": (350, 300)}
 
 
@@ -40,6 +44,7 @@ class Portal:
     assets: dict[str, Asset]
     _lock: Lock = field(default_factory=Lock)
     _kept: tuple[object, ProgramView] | None = None
+    _years: dict[tuple[str, int | None], tuple[object, TaxYear]] = field(default_factory=dict)
 
     # --- pages ---------------------------------------------------------------------------------
 
@@ -132,6 +137,40 @@ class Portal:
             stopped=self._stopped(),
         )
 
+    def taxes(self, request: Request) -> Response:
+        """A tax year of an account or a taxpayer: realised, carryforward, wash calendar, forms."""
+        look = taxes.read_look(request.query_params)
+        view = self._tax_year(request, look.year)
+        page, pages, rows = taxes.form_page(view, look.page)
+        house = view.household
+        return self._page(
+            "taxes.html",
+            view=view,
+            look=look,
+            shown=view.shown(),
+            total=taxes.summed(view.shown()),
+            days=calendar_days(view.losses, view.purchases),
+            values=taxes.value_rows(view),
+            parts=[] if house is None else taxes.tax_parts(house),
+            dollars=[] if house is None else taxes.next_dollars(house),
+            boxes=taxes.form_totals(view),
+            rows=rows,
+            page=page,
+            pages=pages,
+            csv=f"{request.url.path}/form-8949-{view.year}.csv",
+            day=view.as_of.isoformat(),
+            stopped=self._stopped(),
+        )
+
+    def form_8949(self, request: Request) -> Response:
+        """The year's Form 8949 as CSV."""
+        year = int(request.path_params["year"])
+        view = self._tax_year(request, year)
+        name = f"form-8949-{view.account_id or view.taxpayer.taxpayer_id}-{year}.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        text = to_csv(view.rows, Form8949Row)
+        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
     def exceptions(self, request: Request) -> Response:
         """What needs a person, each with what to do."""
         view = self._program()
@@ -222,6 +261,32 @@ class Portal:
 
     def _account(self, account_id: str) -> AccountView:
         return account_view(self.book, self.market, account_id, self.viewer)
+
+    def _tax_year(self, request: Request, year: int | None) -> TaxYear:
+        """The year asked for, of the account or taxpayer in the address; else nothing is there."""
+        wanted = request.path_params.get("account_id")
+        name = wanted or request.path_params["taxpayer_id"]
+        try:
+            view = self._kept_year(name, year)
+        except InputError as error:
+            if error.code != "tax.as_of":
+                raise
+            raise HTTPException(HTTPStatus.NOT_FOUND) from None  # a year that has not begun
+        if view.account_id != wanted or view.year not in view.years:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        return view
+
+    def _kept_year(self, name: str, year: int | None) -> TaxYear:
+        """The few years looked at last, read again only when the book has changed."""
+        with self._lock:
+            version, kept = _version(self.book), self._years.pop((name, year), None)
+        if kept is None or version is None or kept[0] != version:
+            kept = version, tax_year(self.book, name, year, viewer=self.viewer)
+        with self._lock:
+            self._years[name, year] = kept
+            while len(self._years) > YEARS_KEPT:
+                self._years.pop(next(iter(self._years)))
+        return kept[1]
 
     def _lines(self, view: AccountView) -> Any:
         return accounts.value_lines(view, self.market.days, self.market.benchmark_index())
