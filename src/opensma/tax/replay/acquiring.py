@@ -11,7 +11,7 @@ from opensma.tax.replay.washing import meet_purchase
 
 def buy(state: State, event: Event) -> None:
     """A purchase: cost with fees is its basis, and it may replace what was sold (L11, W2)."""
-    lot = _lot(state, event, basis_cents=_cost(state, event))
+    lot = new_lot(state, event, basis_cents=_cost(state, event))
     if event.has("acquisition"):
         lot.acquisition = event.text("acquisition")
     used = event.fields.get("already_used", False)
@@ -27,7 +27,7 @@ def buy(state: State, event: Event) -> None:
 def gift(state: State, event: Event) -> None:
     """The donor's basis and date carry; worth less than that, the value decides losses (G1, G2)."""
     quantity_basis, value = event.cents("donor_basis"), event.cents("fmv")
-    lot = _lot(state, event, basis_cents=quantity_basis)
+    lot = new_lot(state, event, basis_cents=quantity_basis)
     lot.purchase, lot.holding_day = False, event.date("donor_acquired")
     if lot.holding_day > event.day:
         raise event.invalid("event.bad_date", "The donor acquired this after the gift.")
@@ -37,7 +37,7 @@ def gift(state: State, event: Event) -> None:
 
 def inherit(state: State, event: Event) -> None:
     """Value at death is the basis, and it is always long-term (G4, H6)."""
-    lot = _lot(state, event, basis_cents=event.cents("fmv"))
+    lot = new_lot(state, event, basis_cents=event.cents("fmv"))
     lot.purchase, lot.inherited = False, True
     _enter(state, lot)
 
@@ -75,7 +75,8 @@ def _cost(state: State, event: Event) -> int:
     )
 
 
-def _lot(state: State, event: Event, *, basis_cents: int) -> Lot:
+def new_lot(state: State, event: Event, *, basis_cents: int) -> Lot:
+    """A lot of the event's own day, which is in no position yet."""
     account, security = state.account(event), state.security(event.text("security"))
     name = state.new_lot(event, account)
     return Lot(

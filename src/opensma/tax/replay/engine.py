@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from opensma.errors import InputError, LotError
-from opensma.tax.replay import acquiring, corporate, dividends, selling, shorts
+from opensma.tax.replay import acquiring, corporate, dividends, outside, selling, shorts
 from opensma.tax.replay.events import Event, Located, event_of, in_order, sequence_of
 from opensma.tax.replay.explain import explanations
 from opensma.tax.replay.instructions import blame, choices_of, with_choice
@@ -19,6 +19,8 @@ HANDLERS: dict[str, Callable[[State, Event], None]] = {
     "gift": acquiring.gift,
     "inherit": acquiring.inherit,
     "transfer": acquiring.transfer,
+    "transfer_in": outside.transfer_in,
+    "transfer_out": outside.transfer_out,
     "cash_in_lieu": selling.cash_in_lieu,
     "cash_merger": selling.cash_merger,
     "worthless": selling.worthless,
@@ -117,6 +119,8 @@ def _apply(state: State, event: Event, last_of_order: bool) -> None:
         _choose_lots(state, event)
     elif event.kind in HANDLERS:
         HANDLERS[event.kind](state, event)
+        if event.kind not in KEEP_ORDER:
+            state.uneven.update(state.positions)
     else:
         raise event.invalid(
             "event.unknown_type",

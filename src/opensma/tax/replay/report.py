@@ -54,7 +54,7 @@ def open_rows(state: State) -> list[Row]:
 
 def average_all(state: State) -> None:
     """Give every share of a position the average basis (L8)."""
-    for account, security in state.positions:
+    for account, security in list(state.uneven):
         pool(state, account, security)
 
 

@@ -107,6 +107,7 @@ def pool(state: State, account: int, security: int, basis_cents: int | None = No
     parts = cut_all(total, [lot.quantity for lot in lots])
     for lot, basis in zip(lots, parts, strict=True):
         lot.basis_cents = basis
+    state.uneven.discard((account, security))
 
 
 def _sell_average(state: State, picks: Picks, amount: int, event: Event) -> None:

@@ -72,6 +72,7 @@ class State:
     chosen: dict[int, Event] = field(default_factory=dict)  # by the number of the sale
     # For the review: every short sale with its shares of the day (W24).
     short_sales: list[tuple[ShortLot, Quantity]] = field(default_factory=list)
+    uneven: set[tuple[int, int]] = field(default_factory=set)  # not at the average since (L8)
     serial: int = 0  # of the last lot or part that came into a position
     moved: bool = False  # lots changed places: candidates must be looked up again
 
@@ -119,15 +120,18 @@ class State:
         lot.serial = self.serial = self.serial + 1
         position = self.position(lot.account, lot.security)
         position.hold(lot)
+        self.uneven.add((lot.account, lot.security))
         return position
 
     def remove(self, lot: Lot) -> None:
         """Take a lot out of its position: all of it was sold."""
         self.positions[lot.account, lot.security].remove(lot)
+        self.uneven.add((lot.account, lot.security))
 
     def changed(self, lot: Lot) -> None:
         """A lot has another basis, quantity or date: find its place in the order of relief."""
         self.positions[lot.account, lot.security].changed(lot)
+        self.uneven.add((lot.account, lot.security))
 
     def forget_order(self) -> None:
         """An issuer or a transfer changes lots wholesale: positions are sorted anew when sold."""

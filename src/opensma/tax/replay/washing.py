@@ -68,6 +68,18 @@ def meet_purchase(state: State, lot: Lot) -> None:
         state.candidates.setdefault(scope, deque()).append(lot)
 
 
+def meet_arrival(state: State, lot: Lot) -> None:
+    """A lot that comes in later than it was bought replaces what its day of purchase lets it."""
+    state.moved = True
+    if not state.policy.washes or lot.used or not lot.purchase:
+        return
+    scope = state.scope(lot.account, lot.security)
+    for loss in state.losses.get(scope, ()):
+        near = abs(loss.row.sold_day - lot.acquired_day) <= WINDOW_DAYS
+        if near and not lot.used and not loss.done and loss.row.gain_cents < 0:
+            _try(state, loss, lot)
+
+
 def _meet_losses(state: State, lot: Lot, waiting: deque[Loss]) -> None:
     """Losses from the earliest; what is replaced or too old leaves the queue."""
     first_day = lot.acquired_day - WINDOW_DAYS
