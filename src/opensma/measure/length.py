@@ -105,15 +105,14 @@ def link_periods(periods: Sequence[PeriodReturn]) -> PeriodReturn:
     return PeriodReturn(first.start, last.end, float(total), first.basis, first.actual)
 
 
-def track_records(values: Sequence[float], returns: Sequence[float]) -> list[tuple[int, int]]:
-    """Index ranges [first, last) that may be linked: a record ends at zero value (M13)."""
+def track_records(values: Sequence[float]) -> list[tuple[int, int]]:
+    """Ranges [first, last) of days that may be linked: a record ends on the day at zero (M13)."""
     found: list[tuple[int, int]] = []
-    first = 0
-    for i, (value, _) in enumerate(zip(values, returns, strict=True)):
-        if value <= 0:
-            if i > first or not found:
-                found.append((first, i + 1))
-            first = i + 1
-    if first < len(values):
-        found.append((first, len(values)))
-    return found
+    first: int | None = None
+    for i, value in enumerate(values):
+        if value > 0 and first is None:
+            first = i
+        elif value <= 0 and first is not None:
+            found.append((first, i + 1))
+            first = None
+    return found if first is None else [*found, (first, len(values))]

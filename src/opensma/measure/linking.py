@@ -77,15 +77,15 @@ def _frongello(p: Floats, b: Floats) -> Floats:
 
 
 def _menchero(p: Floats, b: Floats) -> Floats:
-    periods = p.shape[-1]
-    total_p, total_b = compounded(p), compounded(b)
-    x = (total_p - total_b) / (1.0 + total_b)
+    periods, d = p.shape[-1], p - b
+    total_b = compounded(b)
+    slopes = _frongello(p, b)  # sum of slope x d is the compounded difference, digit for digit
+    x = (slopes * d).sum(axis=-1) / (1.0 + total_b)
     root = periods * np.expm1(np.log1p(x) / periods)
     ratio = np.divide(x, root, out=np.ones_like(x), where=root != 0)
     scale = (1.0 + total_b) ** ((periods - 1) / periods) * ratio
-    d = p - b
     square = (d**2).sum(axis=-1)
-    missing = total_p - total_b - scale * d.sum(axis=-1)
+    missing = ((slopes - scale[..., None]) * d).sum(axis=-1)
     correction = np.divide(missing, square, out=np.zeros_like(square), where=square > 0)
     found: Floats = scale[..., None] + correction[..., None] * d
     return found
