@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from opensma.construct.branch import value_at
-from opensma.construct.columns import LOT, Columns, Record
+from opensma.construct.columns import LOT, Record
 from opensma.construct.grid import CANDIDATES, candidates, weight_of
 from opensma.construct.prepare import Desk, Prepared
 from opensma.construct.problem import Codes, Floats, Mask
@@ -31,11 +31,11 @@ _GOLDEN = 0.6180339887498949
 
 
 @njit(cache=True)
-def _lots_for(data: Columns, i: int, way: int, relief: float, last: int, lots: Any) -> int:
+def _lots_for(t: Table, i: int, way: int, relief: float, last: int, lots: Any) -> int:
     """Copy a security's lots as one way prices them, by rising price; returns how many."""
-    name, count = data.security[i], 0
+    name, count = t.security[i], 0
     for at in range(name.start, name.stop):
-        lot = data.lot[at]
+        lot = t.lot[at]
         if way == KEEP and lot.gain < 0.0:
             continue
         price = lot.tax
@@ -76,44 +76,159 @@ def _restrict(name: Record, way: int, lots: Any, count: int) -> None:
     name.start, name.stop = 0, count
 
 
+class Table(NamedTuple):
+    """The securities of all accounts of a taxpayer, one below the other, for the kernel."""
+
+    security: Any  # (N,) SECURITY
+    lot: Any  # (M,) LOT
+    account: Codes  # (N,)
+    exposure: Floats  # (N,) price of a weight's factors
+    pull: Floats  # (N,) and of its sector row
+    cash: Floats  # (N,) price of cash use
+    curve: Floats  # (N,)
+    value: Floats  # (N,) V in dollars
+    price: Floats  # (N,) dollars of a share
+    start: Codes  # (G + 1,) rows of each group
+    row: Codes  # (N,)
+
+
 @njit(cache=True)
-def least(
-    data: Columns,
-    aversion: float,
-    prices: Floats,
-    way: int,
-    relief: Floats,
-    last: Codes,
-    skip: Mask,
-) -> Floats:
-    """(n,) least value of each security's legal trades in one way; 0 where skipped."""
-    n, k = data.factor.shape
+def _least(t: Table, r: int, way: int, relief: float, last: int, lots: Any, one: Any) -> float:
+    """Least value of one security's legal trades in one way, in dollars."""
+    one[0] = t.security[r]
+    name = one[0]
+    count = _lots_for(t, r, way, relief / t.price[r], last, lots)
+    _restrict(name, way, lots, count)
+    out, best = np.empty(CANDIDATES, dtype=np.int64), np.inf
+    centre, curve, pull, cash = name.target, t.curve[r], t.pull[r], t.cash[r]
+    for c in range(candidates(name, lots, centre, curve, pull, cash, out)):
+        w = weight_of(name, out[c])
+        best = min(best, value_at(name, lots, w, centre, curve, pull, cash))
+    return float((best - t.exposure[r] * centre) * t.value[r])
+
+
+@njit(cache=True)
+def _group(
+    t: Table, g: int, way: int, relief: float, last: int, lots: Any, one: Any, into: Floats
+) -> float:
+    """Value of a group in one way, in dollars; what each of its rows adds goes `into`."""
+    total = 0.0
+    for at in range(t.start[g], t.start[g + 1]):
+        into[at] = _least(t, t.row[at], way, relief, last, lots, one)
+        total += into[at]
+    return total
+
+
+@njit(cache=True)
+def _recent(t: Table, r: int) -> float:
+    """Shares of one security bought in the last 30 days."""
+    name, total = t.security[r], 0.0
+    for lot in range(name.start, name.stop):
+        if t.lot[lot].recent:
+            total += t.lot[lot].width * name.shares
+    return total
+
+
+@njit(cache=True)
+def _losses(t: Table, g: int, turn: Codes, tax: Floats) -> int:
+    """Fill turn and tax per share of the group's lots at a loss; returns how many."""
+    count = 0
+    for at in range(t.start[g], t.start[g + 1]):
+        r = t.row[at]
+        name = t.security[r]
+        for lot in range(name.start, name.stop):
+            if t.lot[lot].gain < 0.0:
+                turn[count], tax[count] = t.lot[lot].turn, -t.lot[lot].tax * t.price[r]
+                count += 1
+    return count
+
+
+@njit(cache=True)
+def _up_to(
+    t: Table,
+    g: int,
+    last: int,
+    relief: float,
+    recent: float,
+    known: float,
+    lots: Any,
+    one: Any,
+    into: Floats,
+    trial: Floats,
+) -> tuple[float, float]:
+    """The highest bound where washing ends with this loss, or one above `known`; and its price.
+
+    The price of a share kept is the tax of that loss unless another one gives a higher bound.
+    """
+    best = _group(t, g, COUNTED, relief, last, lots, one, into) + relief * recent
+    low, high = 0.0, 2.0 * relief + 1e-9
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    on_left, on_right, price = -np.inf, -np.inf, relief
+    for step in range(_PRICES):
+        for side in range(2):
+            at = left if side == 0 else right
+            if step > 0 and ((side == 0) != (on_left == -np.inf)):
+                continue
+            if best >= known:
+                return best, price
+            value = _group(t, g, COUNTED, at, last, lots, one, trial) + at * recent
+            if side == 0:
+                on_left = value
+            else:
+                on_right = value
+            if value > best:
+                best, price = value, at
+                into[t.start[g] : t.start[g + 1]] = trial[t.start[g] : t.start[g + 1]]
+        if on_left >= on_right:
+            high, right, on_right = right, left, on_left
+            left, on_left = high - _GOLDEN * (high - low), -np.inf
+        else:
+            low, left, on_left = left, right, on_right
+            right, on_right = low + _GOLDEN * (high - low), -np.inf
+    return best, price
+
+
+@njit(cache=True)
+def _ways(
+    t: Table, washed: Mask, keep: Floats, harvest: Floats, relief: Floats, last: Codes
+) -> None:
+    """Fill (accounts, G) dollars and (G,) prices; see `Ways`."""
+    rows = t.row.shape[0]
     room = 1
-    for i in range(n):
-        room = max(room, data.security[i].stop - data.security[i].start)
-    lots = np.zeros(room, dtype=LOT)
-    one = data.security[:1].copy()
-    out, found = np.zeros(CANDIDATES, dtype=np.int64), np.zeros(n)
-    cash = float(prices[k])
-    for i in range(n):
-        if skip[i]:
+    for r in range(rows):
+        room = max(room, t.security[r].stop - t.security[r].start)
+    lots, one = np.zeros(room, dtype=LOT), t.security[:1].copy()
+    into, best, trial = np.zeros(rows), np.zeros(rows), np.zeros(rows)
+    turn, tax = np.zeros(t.lot.shape[0], dtype=np.int64), np.zeros(t.lot.shape[0])
+    for g in range(washed.shape[0]):
+        span = range(t.start[g], t.start[g + 1])
+        kept = _group(t, g, KEEP, 0.0, -1, lots, one, into)
+        for at in span:
+            keep[t.account[t.row[at]], g] += into[at]
+        count, last[g] = _losses(t, g, turn, tax), -1
+        if count == 0:
+            harvest[:, g] = np.inf
             continue
-        one[0] = data.security[i]
-        name = one[0]
-        count = _lots_for(data, i, way, relief[i], last[i], lots)
-        _restrict(name, way, lots, count)
-        exposure = 0.0
-        for f in range(k):
-            exposure += data.factor[i, f] * prices[f]
-        pull = exposure
-        if name.row >= 0:
-            pull += prices[k + name.row]
-        centre, curve, best = name.target, aversion * name.specific, np.inf
-        for c in range(candidates(name, lots, centre, curve, pull, cash, out)):
-            w = weight_of(name, out[c])
-            best = min(best, value_at(name, lots, w, centre, curve, pull, cash))
-        found[i] = best - exposure * centre
-    return found
+        value = _group(t, g, COUNTED, 0.0, -1, lots, one, best)
+        if washed[g]:
+            full = value
+            value = _group(t, g, WASHED, 0.0, -1, lots, one, best)
+            relief[g] = -1.0
+            recent = 0.0
+            for at in span:
+                recent += _recent(t, t.row[at])
+            for at in range(count if full < min(kept, value) else 0):
+                known = min(kept, value)
+                price = max(tax[at], 0.0)
+                found, price = _up_to(t, g, turn[at], price, recent, known, lots, one, into, trial)
+                if found < known:
+                    value, relief[g], last[g] = found, price, turn[at]
+                    for row in span:
+                        best[row] = into[row]
+        price = relief[g] if last[g] >= 0 else 0.0
+        for at in span:
+            r = t.row[at]
+            harvest[t.account[r], g] += best[at] + price * _recent(t, r)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,116 +278,44 @@ class Ways:
 
 def ways(prepared: Prepared, accounts: Sequence[Priced]) -> Ways:
     """The bound of these accounts of one taxpayer at their multipliers, group by group."""
-    table = _Table(prepared, accounts)
-    groups = len(prepared.group_code)
-    keep = table.least(KEEP, np.ones(groups, dtype=bool))
-    harvest = table.least(COUNTED, table.lossy)
-    harvest[:, ~table.lossy] = np.inf
+    groups, count = len(prepared.group_code), len(accounts)
+    keep, harvest = np.zeros((count, groups)), np.zeros((count, groups))
     relief, last = np.zeros(groups), np.full(groups, -1)
-    washed = accounts[0].desk.data.washed & table.lossy
-    if washed.any():
-        free = table.least(WASHED, washed)
-        relief[washed] = -1.0
-        known = np.minimum(keep.sum(axis=0), free.sum(axis=0))
-        promising = washed & (harvest.sum(axis=0) < known)
-        harvest = np.where(washed, free, harvest)
-        for turn, price in table.losses(promising):
-            _count_up_to(table, turn, price, keep, harvest, relief, last)
+    washed = accounts[0].desk.data.washed
+    _ways(_table(prepared, accounts), washed, keep, harvest, relief, last)
     constant = np.array([account.constant() for account in accounts])
     return Ways(constant, keep, harvest, relief, last)
 
 
-class _Table:
-    """A taxpayer's accounts, valued group by group."""
-
-    def __init__(self, prepared: Prepared, accounts: Sequence[Priced]) -> None:
-        self.prepared, self.accounts = prepared, accounts
-        self.groups = len(prepared.group_code)
-        self.lossy = np.zeros(self.groups, dtype=bool)  # (G,) something could be sold at a loss
-        self.recent = np.zeros((len(accounts), self.groups))  # shares of the last 30 days
-        for place, account in enumerate(accounts):
-            lot, name = account.desk.data.lot, account.desk.data.security
-            group = prepared.group[lot["security"]]
-            self.lossy[group[lot["gain"] < 0.0]] = True
-            shares = lot["width"] * name["shares"][lot["security"]] * lot["recent"]
-            self.recent[place] = np.bincount(group, shares, minlength=self.groups)
-
-    def least(
-        self, way: int, active: Mask, relief: Floats | None = None, last: Codes | None = None
-    ) -> Floats:
-        """(accounts, G) dollars; 0 where not active."""
-        group, groups = self.prepared.group, self.groups
-        relief = np.zeros(groups) if relief is None else relief
-        last = np.full(groups, -1) if last is None else last
-        price, turn, skip = (
-            relief[group] / self.prepared.universe.price,
-            last[group],
-            ~active[group],
-        )
-        found = np.empty((len(self.accounts), groups))
-        for place, a in enumerate(self.accounts):
-            values = least(a.desk.data, a.aversion, a.dual, way, price, turn, skip)
-            found[place] = np.bincount(group, values * a.desk.value, minlength=groups)
-        return found + np.where(active, relief * self.recent, 0.0)
-
-    def losses(self, active: Mask) -> list[tuple[Codes, Floats]]:
-        """(G,) turn and tax per share of each group's next loss, in order; turn -1 for none."""
-        rows = []
-        for account in self.accounts:
-            lot = account.desk.data.lot
-            own = lot[(lot["gain"] < 0.0) & active[self.prepared.group[lot["security"]]]]
-            dollars = -own["tax"] * self.prepared.universe.price[own["security"]]
-            rows.append(np.array([self.prepared.group[own["security"]], own["turn"], dollars]))
-        group, turn, price = np.concatenate(rows, axis=1)
-        order = np.lexsort((turn, group))
-        group, turn, price = group[order].astype(np.int64), turn[order], price[order]
-        place = np.arange(len(group)) - np.searchsorted(group, group)
-        steps = []
-        for step in range(int(place.max()) + 1 if len(place) else 0):
-            at = place == step
-            turns, prices = np.full(self.groups, -1), np.zeros(self.groups)
-            turns[group[at]], prices[group[at]] = turn[at].astype(np.int64), price[at]
-            steps.append((turns, prices))
-        return steps
-
-
-def _count_up_to(
-    table: _Table,
-    last: Codes,
-    price: Floats,
-    keep: Floats,
-    harvest: Floats,
-    best_relief: Floats,
-    best_last: Codes,
-) -> None:
-    """Lower `harvest` where washing ends with this loss of each group: in place.
-
-    The price of a share kept is the tax of that loss unless another one gives a higher bound.
-    """
-    known = np.minimum(keep.sum(axis=0), harvest.sum(axis=0))
-    relief = np.maximum(price, 0.0)
-    found = table.least(COUNTED, last >= 0, relief, last)
-    active = (last >= 0) & (found.sum(axis=0) < known)
-    if not active.any():
-        return
-    low, high = np.zeros(len(price)), 2.0 * relief + 1e-9
-    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-    on_left, on_right = (table.least(COUNTED, active, at, last) for at in (left, right))
-    for _ in range(_PRICES):
-        for at, value in ((left, on_left), (right, on_right)):
-            higher = active & (value.sum(axis=0) > found.sum(axis=0))
-            found, relief = np.where(higher, value, found), np.where(higher, at, relief)
-        active &= found.sum(axis=0) < known
-        if not active.any():
-            return
-        down = on_left.sum(axis=0) >= on_right.sum(axis=0)
-        low, high = np.where(down, low, left), np.where(down, right, high)
-        fresh = np.where(down, high - _GOLDEN * (high - low), low + _GOLDEN * (high - low))
-        value = table.least(COUNTED, active, fresh, last)
-        left, right = np.where(down, fresh, right), np.where(down, left, fresh)
-        on_left, on_right = (
-            np.where(down, value, on_right),
-            np.where(down, on_left, value),
-        )
-    harvest[:] = np.where(active, found, harvest)
-    best_relief[active], best_last[active] = relief[active], last[active]
+def _table(prepared: Prepared, accounts: Sequence[Priced]) -> Table:
+    """All accounts' securities, one account below the other, and their rows group by group."""
+    n, price, before = len(prepared.group), prepared.universe.price, 0
+    security, account, prices = [], [], []
+    for place, a in enumerate(accounts):
+        data, k = a.desk.data, a.desk.data.factor.shape[1]
+        own = data.security
+        if place:
+            own = own.copy()
+            own["start"] += before
+            own["stop"] += before
+        before += len(data.lot)
+        exposure = data.factor @ a.dual[:k]
+        row = own["row"]
+        pull = exposure + np.where(row >= 0, a.dual[k + np.maximum(row, 0)], 0.0)
+        curve, one = a.aversion * own["specific"], np.ones(n)
+        security.append(own)
+        account.append(np.full(n, place))
+        prices.append([exposure, pull, a.dual[k] * one, curve, a.desk.value * one, price])
+    group = np.tile(prepared.group, len(accounts))
+    row = np.argsort(group, kind="stable")
+    start = np.searchsorted(group[row], np.arange(len(prepared.group_code) + 1))
+    lots = [a.desk.data.lot for a in accounts]
+    exposure, pull, cash, curve, value, price = np.concatenate(prices, axis=1)
+    return Table(
+        np.concatenate(security) if len(security) > 1 else security[0],
+        np.concatenate(lots) if len(lots) > 1 else lots[0],
+        np.concatenate(account),
+        *(exposure, pull, cash, curve, value, price),
+        start.astype(np.int64),
+        row.astype(np.int64),
+    )

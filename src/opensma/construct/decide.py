@@ -12,7 +12,8 @@ from opensma.construct.columns import Columns, Limits
 from opensma.construct.dual import climb
 from opensma.construct.grid import bound_at, modes_of, round_to
 from opensma.construct.problem import Codes, Floats
-from opensma.construct.search import FEW, TAX, VARIANCE, Goal, State, improve, part_groups, start
+from opensma.construct.search import TAX, VARIANCE, Goal, State, excess, improve, part_groups, start
+from opensma.construct.thorough import FEW, thorough
 
 _SOFT = 1e-3
 _BLUR = 1e-5
@@ -97,7 +98,7 @@ def choose(
     parted = part_groups(data, units, False)
     state = start(data, units)
     goal = Goal(aversion, aversion, float(prices[k]))
-    broken = improve(data, limits, goal, state)
+    broken = _improve(data, limits, goal, state)
     if parted:  # the other way to settle identical groups
         part_groups(data, other, True)
         state, broken = _better(data, limits, goal, state, broken, other)
@@ -113,10 +114,20 @@ def _better(
 ) -> tuple[State, float]:
     """The given state, or what another start leads to where that is better."""
     other = start(data, units)
-    again = improve(data, limits, goal, other)
+    again = _improve(data, limits, goal, other)
     if again < broken or (again == broken and _value(goal, other) < _value(goal, state)):
         return other, again
     return state, broken
+
+
+@njit(cache=True)
+def _improve(data: Columns, limits: Limits, goal: Goal, state: State) -> float:
+    """Search from here; returns by how much limits are still broken."""
+    broken = improve(data, limits, goal, state)
+    if data.security.shape[0] <= FEW:
+        thorough(data, limits, goal, state)
+        broken = excess(data, limits, state)
+    return broken
 
 
 @njit(cache=True)
@@ -130,7 +141,7 @@ def finish(
 ) -> tuple[State, float]:
     """Improve given trades under another objective; and what limits are still broken."""
     state = start(data, units.copy())
-    return state, improve(data, limits, Goal(aversion, guide, cash), state)
+    return state, _improve(data, limits, Goal(aversion, guide, cash), state)
 
 
 @njit(cache=True)

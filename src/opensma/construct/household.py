@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from opensma.construct.columns import FOREIGN
 from opensma.construct.limits import Relaxed
 from opensma.construct.prepare import WINDOW_DAYS, Desk, Prepared
-from opensma.construct.problem import Codes, Floats
+from opensma.construct.problem import Codes, Floats, LotColumns
 from opensma.construct.wash import lot_rows
 
 
@@ -54,7 +55,8 @@ def beside(
     own = np.flatnonzero(data.washed[group[data.lot["security"]]])
     lots, rows = table.account.lots, table.lot[own]
     columns = [_keys(prepared, lots, rows, position, own)]
-    kept, foreign = np.zeros(len(data.washed)), []
+    kept = np.zeros(len(data.washed))
+    foreign: list[Any] = []
     for number, (desk, sold) in sorted(others.items()):
         theirs, price = desk.account.lots, prepared.universe.price
         code = group[theirs.security]
@@ -66,7 +68,7 @@ def beside(
         rate = np.where(theirs.long_term[at], desk.account.lt_rate, desk.account.st_rate)
         records = np.zeros(len(at), dtype=FOREIGN)
         records["sold"], records["tax"] = sold[at], gain[at] * rate / table.value
-        name = -1 - sum(map(len, foreign)) - np.arange(len(at))
+        name = -1 - sum(len(f) for f in foreign) - np.arange(len(at))
         columns.append(_keys(prepared, theirs, at, number, name))
         foreign.append(records)
     keys = np.concatenate(columns, axis=1)
@@ -81,7 +83,7 @@ def beside(
     return replace(table, data=data)
 
 
-def _keys(prepared: Prepared, lots, rows: Codes, number: int, name: Codes) -> Floats:
+def _keys(prepared: Prepared, lots: LotColumns, rows: Codes, number: int, name: Codes) -> Floats:
     """(7, .) sort keys of lots, the last first, as the check orders losses; then their names."""
     security = lots.security[rows]
     return np.array(

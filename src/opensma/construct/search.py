@@ -17,15 +17,12 @@ from opensma.construct.problem import Codes, Floats, Mask
 from opensma.construct.wash import group_parts, parts_of
 
 VARIANCE, TAX, TRADED, SHORT, LONG = 0, 1, 2, 3, 4  # places in `State.total`
-_PENALTY = 300.0  # per weight: a basis point of a broken limit costs 3 % of account value
-_GAIN = 5e-10  # of V: half a cent on ten million dollars
+PENALTY = 300.0  # per weight: a basis point of a broken limit costs 3 % of account value
+GAIN = 5e-10  # of V: half a cent on ten million dollars
 _FAR = 3e-7  # of V: trades further from helping than this wait for the last sweep
-_SWEEPS = 12
+SWEEPS = 12
 _PAIRS = 24
 _WORTH = 3  # pairs made, from which another round pays
-_REACH = 3  # units either way in the thorough search
-FEW = 24  # names up to which it runs
-_VERY_FEW = 6  # names up to which it tries three trades at once
 _FIELDS = 9  # of a `Change`, as a row of a table
 
 
@@ -127,7 +124,7 @@ def _add_parts(total: Floats, tax: float, short: float, long: float) -> None:
 
 
 @njit(cache=True, forceinline=True)
-def _slope(data: Columns, state: State, i: int, w: float) -> float:
+def slope_of(data: Columns, state: State, i: int, w: float) -> float:
     """Half of d variance / d weight."""
     exposure, name = 0.0, data.security[i]
     for f in range(state.exposure.shape[0]):
@@ -141,7 +138,7 @@ def _outside(name: Record, weight: float) -> float:
 
 
 @njit(cache=True, forceinline=True)
-def _change(data: Columns, state: State, i: int, trade: int, slope: float) -> Change:
+def change_of(data: Columns, state: State, i: int, trade: int, slope: float) -> Change:
     """What changes when security i trades `trade` instead of what it does now."""
     name = data.security[i]
     old = weight_of(name, state.units[i])
@@ -170,7 +167,7 @@ def _change(data: Columns, state: State, i: int, trade: int, slope: float) -> Ch
 
 
 @njit(cache=True, forceinline=True)
-def _legal(data: Columns, state: State, i: int, trade: int, loss: bool) -> bool:
+def legal(data: Columns, state: State, i: int, trade: int, loss: bool) -> bool:
     """Nothing is bought in a group that is sold at a loss (W27)."""
     g, now = data.security[i].group, state.units[i]
     if trade > 0 and state.losses[g] - state.loss[i] > 0:
@@ -192,7 +189,7 @@ def _broken(data: Columns, limits: Limits, level: Floats, total: Floats) -> floa
 
 
 @njit(cache=True, forceinline=True)
-def _broken_after(
+def broken_after(
     data: Columns, limits: Limits, state: State, i: int, c: Change, scratch: Floats, sums: Floats
 ) -> float:
     """The same after one change."""
@@ -253,7 +250,7 @@ def singles(
     scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
     changed, n = 0, data.security.shape[0]
     broken = _broken(data, limits, state.level, state.total)
-    for sweep in range(_SWEEPS):
+    for sweep in range(SWEEPS):
         before = changed
         for i in range(n):
             name = data.security[i]
@@ -261,21 +258,21 @@ def singles(
                 continue
             if margin[i] > _FAR and not (full and sweep == 0):
                 continue
-            slope = _slope(data, state, i, weight_of(name, state.units[i]))
-            best, trade, found, nearest = -_GAIN, 0, False, np.inf
+            slope = slope_of(data, state, i, weight_of(name, state.units[i]))
+            best, trade, found, nearest = -GAIN, 0, False, np.inf
             count = propose(data, state, goal, i, slope, out)
             for c in range(count):
                 if out[c] == state.units[i]:
                     continue
-                change = _change(data, state, i, out[c], slope)
-                worse = _broken_after(data, limits, state, i, change, scratch, sums) - broken
-                gain = goal.aversion * 0.5 * change.variance + change.tax + _PENALTY * worse
+                change = change_of(data, state, i, out[c], slope)
+                worse = broken_after(data, limits, state, i, change, scratch, sums) - broken
+                gain = goal.aversion * 0.5 * change.variance + change.tax + PENALTY * worse
                 nearest = min(nearest, gain)
-                if gain < best and _legal(data, state, i, out[c], change.loss):
+                if gain < best and legal(data, state, i, out[c], change.loss):
                     best, trade, found = gain, out[c], True
             margin[i] = nearest
             if found:
-                apply(data, state, i, trade, _change(data, state, i, trade, slope))
+                apply(data, state, i, trade, change_of(data, state, i, trade, slope))
                 broken = _broken(data, limits, state.level, state.total)
                 changed += 1
         if changed == before:
@@ -295,16 +292,16 @@ def _best_moves(
         name = data.security[i]
         if name.low >= name.held and name.high <= name.held:
             continue
-        slope = _slope(data, state, i, weight_of(name, state.units[i]))
+        slope = slope_of(data, state, i, weight_of(name, state.units[i]))
         count = propose(data, state, goal, i, slope, out)
         for c in range(count):
             if out[c] == state.units[i]:
                 continue
-            change = _change(data, state, i, out[c], slope)
+            change = change_of(data, state, i, out[c], slope)
             gain = goal.aversion * 0.5 * change.variance + change.tax + goal.cash * change.use
-            gain += _PENALTY * change.outside
+            gain += PENALTY * change.outside
             side = 0 if change.use > 0.0 else half
-            if _legal(data, state, i, out[c], change.loss):
+            if legal(data, state, i, out[c], change.loss):
                 _insert(score, security, trade, side, half, gain, i, out[c])
     up = np.sum(score[:half] < np.inf)
     return int(up), int(np.sum(score[half:] < np.inf))
@@ -381,11 +378,11 @@ def _best_pair(
     for m in range(2 * _PAIRS):
         i = security[m]
         if m < up or _PAIRS <= m < _PAIRS + down:
-            slope = _slope(data, state, i, weight_of(data.security[i], state.units[i]))
-            _write(one, m, _change(data, state, i, trade[m], slope))
+            slope = slope_of(data, state, i, weight_of(data.security[i], state.units[i]))
+            _write(one, m, change_of(data, state, i, trade[m], slope))
     scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
     broken = _broken(data, limits, state.level, state.total)
-    best, left, right = -_GAIN, -1, -1
+    best, left, right = -GAIN, -1, -1
     for a in range(up):
         i = security[a]
         if state.units[i] == trade[a]:
@@ -405,16 +402,16 @@ def _best_pair(
             _shift(data, state, i, one[a], scratch, sums, True)
             _shift(data, state, j, one[b], scratch, sums, False)
             sums[VARIANCE] += cross
-            gain += _PENALTY * (_broken(data, limits, scratch, sums) - broken)
-            gain += _PENALTY * (one[a, 8] + one[b, 8])
+            gain += PENALTY * (_broken(data, limits, scratch, sums) - broken)
+            gain += PENALTY * (one[a, 8] + one[b, 8])
             if gain < best and _both_legal(data, state, i, trade[a], one[a], j, trade[b], one[b]):
                 best, left, right = gain, a, b
     if left < 0:
         return False
     for m in (left, right):
         i = security[m]
-        slope = _slope(data, state, i, weight_of(data.security[i], state.units[i]))
-        apply(data, state, i, trade[m], _change(data, state, i, trade[m], slope))
+        slope = slope_of(data, state, i, weight_of(data.security[i], state.units[i]))
+        apply(data, state, i, trade[m], change_of(data, state, i, trade[m], slope))
     return True
 
 
@@ -422,8 +419,8 @@ def _best_pair(
 def _both_legal(
     data: Columns, state: State, i: int, buy: int, one: Floats, j: int, sale: int, other: Floats
 ) -> bool:
-    first = _legal(data, state, i, buy, one[7] > 0.0)
-    return bool(first and _legal(data, state, j, sale, other[7] > 0.0))
+    first = legal(data, state, i, buy, one[7] > 0.0)
+    return bool(first and legal(data, state, j, sale, other[7] > 0.0))
 
 
 @njit(cache=True)
@@ -452,151 +449,6 @@ def _shift(
 
 
 @njit(cache=True)
-def _wide(data: Columns, state: State, goal: Goal, i: int, out: Codes) -> int:
-    """Many trades of one security: what `propose` gives, and a few units either way."""
-    name, now = data.security[i], state.units[i]
-    slope = _slope(data, state, i, weight_of(name, now))
-    count = propose(data, state, goal, i, slope, out)
-    smallest = max(1, int(np.ceil(name.least / name.step * (1.0 - 1e-12))))
-    for away in range(-_REACH, _REACH + 1):
-        trade = now + away
-        if abs(trade) < smallest or away == 0:
-            trade = smallest * away
-        if trade == 0 or trade < -name.part_units:
-            continue
-        w = weight_of(name, trade)
-        if name.low - 1e-12 <= w <= name.high + 1e-12 or (trade < 0 and name.high < name.held):
-            out[count] = trade
-            count += 1
-    return count
-
-
-@njit(cache=True)
-def thorough(data: Columns, limits: Limits, goal: Goal, state: State) -> int:
-    """Every pair of wide moves, where names are few and one share weighs much; moves made.
-
-    Where they are very few, every three at once.
-    """
-    n, made = data.security.shape[0], 0
-    room = CANDIDATES + 2 * _REACH + 1
-    mine, second, third = (
-        np.zeros(room, dtype=np.int64),
-        np.zeros(room, dtype=np.int64),
-        np.zeros(room, dtype=np.int64),
-    )
-    scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
-    for _ in range(_SWEEPS):
-        before = made
-        for i in range(n):
-            broken = _broken(data, limits, state.level, state.total)
-            count = _wide(data, state, goal, i, mine)
-            for c in range(count):
-                made += _with_partner(
-                    data, limits, goal, state, i, mine[c], second, 0.0, broken, scratch, sums
-                )
-                broken = _broken(data, limits, state.level, state.total)
-                if n <= _VERY_FEW:
-                    made += _with_two(
-                        data, limits, goal, state, i, mine[c], second, third, scratch, sums
-                    )
-                    broken = _broken(data, limits, state.level, state.total)
-        if made == before:
-            break
-    return made
-
-
-@njit(cache=True)
-def _with_two(
-    data: Columns,
-    limits: Limits,
-    goal: Goal,
-    state: State,
-    i: int,
-    trade: int,
-    second: Codes,
-    third: Codes,
-    scratch: Floats,
-    sums: Floats,
-) -> int:
-    """Make this trade with the first two others found that make it worth while; 1 when made."""
-    old = state.units[i]
-    if trade == old:
-        return 0
-    broken = _broken(data, limits, state.level, state.total)
-    first = _change(data, state, i, trade, _slope(data, state, i, weight_of(data.security[i], old)))
-    if not _legal(data, state, i, trade, first.loss):
-        return 0
-    owed = goal.aversion * 0.5 * first.variance + first.tax + _PENALTY * first.outside
-    apply(data, state, i, trade, first)
-    for j in range(data.security.shape[0]):
-        if j == i:
-            continue
-        count = _wide(data, state, goal, j, second)
-        for c in range(count):
-            if _with_partner(
-                data, limits, goal, state, j, second[c], third, owed, broken, scratch, sums
-            ):
-                return 1
-    slope = _slope(data, state, i, weight_of(data.security[i], trade))
-    apply(data, state, i, old, _change(data, state, i, old, slope))
-    return 0
-
-
-@njit(cache=True)
-def _with_partner(
-    data: Columns,
-    limits: Limits,
-    goal: Goal,
-    state: State,
-    i: int,
-    trade: int,
-    theirs: Codes,
-    owed: float,
-    broken: float,
-    scratch: Floats,
-    sums: Floats,
-) -> int:
-    """Make this trade, alone or with the best second one, when that helps; 1 when made.
-
-    `owed` is what an earlier trade of the same move has cost, `broken` what was broken before it.
-    """
-    old = state.units[i]
-    if trade == old:
-        return 0
-    first = _change(data, state, i, trade, _slope(data, state, i, weight_of(data.security[i], old)))
-    if not _legal(data, state, i, trade, first.loss):
-        return 0
-    gain = owed + goal.aversion * 0.5 * first.variance + first.tax + _PENALTY * first.outside
-    apply(data, state, i, trade, first)
-    best = gain + _PENALTY * (_broken(data, limits, state.level, state.total) - broken)
-    partner, with_trade = -1, 0
-    for j in range(data.security.shape[0]):
-        if j == i:
-            continue
-        slope = _slope(data, state, j, weight_of(data.security[j], state.units[j]))
-        count = _wide(data, state, goal, j, theirs)
-        for c in range(count):
-            if theirs[c] == state.units[j]:
-                continue
-            second = _change(data, state, j, theirs[c], slope)
-            worse = _broken_after(data, limits, state, j, second, scratch, sums) - broken
-            both = gain + goal.aversion * 0.5 * second.variance + second.tax + _PENALTY * worse
-            if both < best - 1e-15 and _legal(data, state, j, theirs[c], second.loss):
-                best, partner, with_trade = both, j, theirs[c]
-    if best < -_GAIN:
-        if partner >= 0:
-            slope = _slope(
-                data, state, partner, weight_of(data.security[partner], state.units[partner])
-            )
-            change = _change(data, state, partner, with_trade, slope)
-            apply(data, state, partner, with_trade, change)
-        return 1
-    slope = _slope(data, state, i, weight_of(data.security[i], trade))
-    apply(data, state, i, old, _change(data, state, i, old, slope))
-    return 0
-
-
-@njit(cache=True)
 def improve(data: Columns, limits: Limits, goal: Goal, state: State) -> float:
     """Singles and pairs until neither helps; returns by how much limits are still broken."""
     margin = np.zeros(data.security.shape[0])
@@ -607,21 +459,17 @@ def improve(data: Columns, limits: Limits, goal: Goal, state: State) -> float:
                 break
         if singles(data, limits, goal, state, margin, True) == 0:
             break
-    if data.security.shape[0] <= FEW:
-        thorough(data, limits, goal, state)
+    return excess(data, limits, state)
+
+
+@njit(cache=True)
+def excess(data: Columns, limits: Limits, state: State) -> float:
+    """By how much limits and the securities' own bounds are exceeded, as weights."""
     broken = _broken(data, limits, state.level, state.total)
     for i in range(data.security.shape[0]):
         name = data.security[i]
         broken += max(_outside(name, weight_of(name, state.units[i])) - 1e-9, 0.0)
     return broken
-
-
-@njit(cache=True)
-def removal(data: Columns, state: State, aversion: float, i: int) -> float:
-    """What it costs to leave security i untraded while the others stay, in shares of V."""
-    slope = _slope(data, state, i, weight_of(data.security[i], state.units[i]))
-    change = _change(data, state, i, 0, slope)
-    return float(0.5 * aversion * change.variance + change.tax)
 
 
 @njit(cache=True)

@@ -29,7 +29,7 @@ from opensma.construct.limits import (
 )
 from opensma.construct.plan import Plan, Status, Trades
 from opensma.construct.prepare import Choice, Desk, Prepared, blocked, desk
-from opensma.construct.problem import Codes, Floats, Taxpayer
+from opensma.construct.problem import Codes, Floats, Mask, Taxpayer
 from opensma.construct.search import TAX, VARIANCE, State, start
 from opensma.construct.wash import lot_rows
 from opensma.errors import ensure
@@ -322,7 +322,8 @@ def _settled(
     """
     buys = np.any([a.state.buys > 0 for a in answers], axis=0)
     losses = np.any([a.state.losses > 0 for a in answers], axis=0)
-    clash, kept = (buys & losses)[prepared.group], found.kept[prepared.group]
+    clash: Mask = np.logical_and(buys, losses)[prepared.group]
+    kept = found.kept[prepared.group]
     answers = list(answers)
     for p, answer in enumerate(answers):
         fits = _beside(prepared, answers, p, answer.draft.choice)
