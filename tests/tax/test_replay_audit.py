@@ -74,7 +74,8 @@ def test_the_random_histories_hold_what_is_to_be_tested() -> None:
     assert found["washed"] > len(SEEDS)
     assert min(found[name] for name in ("lost for good", "long", "parts of a lot")) > 50
     assert min(found[f"method {name}"] for name in METHODS) > 5
-    assert not [name for name in (*HANDLERS, "sell") if found[f"type {name}"] < 5]
+    kinds = {*HANDLERS, "sell"} - {"worthless"}  # a cash merger for nothing: test_replay_review
+    assert not [name for name in kinds if found[f"type {name}"] < 5]
     others = [f"{name} {value}" for name, values in POLICIES.items() for value in values[1:]
               if value != values[0]]  # fmt: skip
     assert not [name for name in others if found[name] < 5]

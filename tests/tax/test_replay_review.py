@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from opensma.cli._lots_bench import generate
 from opensma.tax.replay import replay
 
 Row = dict[str, Any]
@@ -151,6 +152,21 @@ def test_worthless_stock_is_lost_on_the_last_day_of_its_year() -> None:
     }
     assert (rows["L1"]["gain"], rows["L1"]["term"], rows["L2"]["term"]) == ("-100.00", "LT", "ST")
     assert answer["totals"]["reportable_gain"] == "-100.00"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_worthless_stock_is_a_cash_merger_for_nothing_at_the_end_of_its_year(seed: int) -> None:
+    """The auditor knows cash mergers, so it vouches for this one too."""
+    history = generate(300, 3, seed, "HIFO")
+    last = {"seq": 9_000, "date": "2023-12-31", "type": "cash_merger", "security": "S0"}
+    merged = replay({**history, "events": [*history["events"], {**last, "cash_per_share": "0"}]})
+    lost = {**last, "date": f"2023-0{seed + 1}-15", "type": "worthless"}
+    answer = replay({**history, "events": [*history["events"], lost]})
+    for row in answer["closed"]:
+        if row.get("kind") == "worthless":
+            row["kind"] = "cash_merger"
+    assert answer == merged
+    assert any(row["sold"] == "2023-12-31" for row in answer["closed"])
 
 
 def test_worthless_stock_can_be_sold_before_the_end_of_the_year() -> None:
