@@ -8,6 +8,7 @@ number among the parts of that lot (D8, W23). `Naming` reads both from the journ
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -55,13 +56,14 @@ class Naming:
     washed: dict[Side, list[int]] = field(default_factory=dict)  # shares and cents, as booked
     permanent_cents: int = 0  # lost for good, as booked (W14)
     late: dict[tuple[int, str], Body] = field(default_factory=dict)  # facts of restatements, by id
+    cuts: dict[tuple[int, int], list[str]] = field(default_factory=dict)  # parts, by entry
 
     def see(self, before: AccountState, booked: Booked) -> None:
         """Take one entry; `before` is the state that it is folded into."""
         entry = booked.entry
         own = self.names.setdefault(entry.account_key, {})
         if entry.kind is Kind.WASH_ADJUSTMENT:
-            self._cut(own, before, entry)
+            self._cut(own, before, booked)
             lost = zip(entry.body["cents"], entry.body["permanent"], strict=True)
             self.permanent_cents += sum(cents for cents, gone in lost if gone)
         elif entry.kind is Kind.LOSS_DISALLOWED:
@@ -72,6 +74,9 @@ class Naming:
             return
         if entry.kind is Kind.RESTATEMENT:
             self._restate(own, booked)
+            return
+        if entry.kind is Kind.REVERSAL:
+            self._reverse(entry)
             return
         self.facts.append(self._fact(own, before, booked))
         if entry.kind is Kind.BUY:
@@ -85,12 +90,26 @@ class Naming:
             _name_children(own, before, entry)
         elif entry.kind is Kind.EXCHANGE:
             _name_exchanged(own, before, entry)
+        elif entry.kind is Kind.TRANSFER_IN and entry.body["from_account"] in self.names:
+            given = self.names[entry.body["from_account"]]
+            for number, lot in zip(entry.body["lot"], entry.body["from_lot"], strict=True):
+                own[number] = given[lot]
         elif entry.kind in ARRIVALS:
             columns = (entry.body[name] for name in ("lot", "origin", "acquisition"))
             for number, origin, acquisition in zip(*columns, strict=True):
                 name = lot_name(entry.account_key, number)
                 own[number] = (name, 0)
                 self.orders[name] = (origin or entry.account_key, acquisition)
+
+    def _reverse(self, entry: Entry) -> None:
+        """Entries that were undone count for nothing, nor do the parts that they cut off."""
+        key, undone = entry.account_key, set(entry.body["of"])
+        for place, fact in enumerate(self.facts):
+            if fact.entry.account_key == key and fact.seq in undone:
+                self.facts[place] = replace(fact, gone=frozenset(range(rows_of(fact.entry))))
+        for seq in undone:
+            for name in self.cuts.pop((key, seq), ()):
+                self.parts[name] -= 1
 
     def _restate(self, own: dict[int, Name], booked: Booked) -> None:
         """Late facts take their place, those they correct lose theirs, lots get their names."""
@@ -122,6 +141,7 @@ class Naming:
             {side: list(sums) for side, sums in self.washed.items()},
             self.permanent_cents,
             dict(self.late),
+            dict(self.cuts),
         )
 
     def bring(self, entry: Entry, seq: int, more: Body) -> Fact | None:
@@ -166,9 +186,10 @@ class Naming:
         named = {lot: own[lot] for lot in entry.body["lot"]} if entry.kind in NAMED else {}
         return Fact(entry, booked.seq, named, before.next_lot, before.next_acquisition)
 
-    def _cut(self, own: dict[int, Name], before: AccountState, entry: Entry) -> None:
+    def _cut(self, own: dict[int, Name], before: AccountState, booked: Booked) -> None:
         """Parts cut off by matches are numbered by lot; what empties a lot keeps its number."""
-        lots, next_lot = before.lots, before.next_lot
+        entry, lots, next_lot = booked.entry, before.lots, before.next_lot
+        made = self.cuts.setdefault((entry.account_key, booked.seq), [])
         held = dict(zip(lots.lot.tolist(), lots.quantity_micros.tolist(), strict=True))
         for lot, micros in zip(entry.body["lot"], entry.body["quantity"], strict=True):
             if micros == held[lot]:
@@ -176,16 +197,18 @@ class Naming:
             held[lot] -= micros
             name = own[lot][0]
             self.parts[name] = self.parts.get(name, 0) + 1
+            made.append(name)
             own[next_lot] = (name, self.parts[name])
             next_lot += 1
 
 
 def rows_of(entry: Entry) -> int:
-    """How many things a fact says: rows of a trade or a dividend, else one."""
-    column_name = {Kind.BUY: "security", Kind.DIVIDEND: "security"}.get(entry.kind)
-    if entry.kind in NAMED:
-        column_name = "lot"
-    return len(entry.body[column_name]) if column_name else 1
+    """How many things a fact says: rows of a trade, a dividend or a payment, else one."""
+    if entry.kind in (Kind.BUY, Kind.DIVIDEND):
+        return len(entry.body["security"])
+    if entry.kind in NAMED or entry.kind in ARRIVALS:
+        return len(entry.body["lot"])
+    return max(1, len(entry.body.get("lot", ())))
 
 
 def _reference(entry: Entry, row: int) -> str:
@@ -221,14 +244,43 @@ def read_history(
             where=taxpayer_id,
             remedy="sma account list shows the accounts with their taxpayers.",
         )
-    naming = Naming()
-    states = {a.account_key: new_account(a.account_key) for a in own}
-    for booked in read_journal(connection, [a.account_key for a in own]):
-        key = booked.entry.account_key
-        naming.see(states[key], booked)
-        states[key] = fold(states[key], booked)
+    journals: dict[int, list[Booked]] = {a.account_key: [] for a in own}
+    for booked in read_journal(connection, list(journals)):
+        journals[booked.entry.account_key].append(booked)
+    naming, states = name_all(journals)
     groups = identical_groups(connection) if identical is None else identical
     return History(tuple(own), naming, states, groups)
+
+
+def name_all(
+    journals: Mapping[int, Sequence[Booked]],
+) -> tuple[Naming, dict[int, AccountState]]:
+    """Names and states from whole journals: a lot moved between two of them keeps its name (C9)."""
+    naming = Naming(names={key: {} for key in journals})
+    states = {key: new_account(key) for key in journals}
+    waiting = {key: deque(entries) for key, entries in journals.items()}
+    left: set[tuple[int, str]] = set()  # departures that have been seen
+
+    def take(key: int) -> None:
+        booked = waiting[key].popleft()
+        entry = booked.entry
+        source = entry.body.get("from_account", 0) if entry.kind is Kind.TRANSFER_IN else 0
+        while source in waiting and (source, entry.source_id) not in left:
+            take(source)
+        naming.see(states[key], booked)
+        states[key] = fold(states[key], booked)
+        if entry.kind is Kind.TRANSFER_OUT:
+            left.add((key, entry.source_id))
+
+    for key, entries in waiting.items():
+        while entries:
+            take(key)
+    return naming, states
+
+
+def moves_lots(entries: Sequence[Booked]) -> bool:
+    """Whether lots came from another account of the book, so that names need all journals."""
+    return any(b.entry.kind is Kind.TRANSFER_IN and b.entry.body["from_account"] for b in entries)
 
 
 def identical_groups(connection: Connection) -> list[list[str]]:

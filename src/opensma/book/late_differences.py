@@ -92,7 +92,7 @@ def _lots(
     def table(account: LawAccount) -> dict[str, Values]:
         found = {}
         for lot in account.lots:
-            number = after.numbers[key].get(lot.name)
+            number = after.number(key, lot.name, lot.security)
             # A part that the book has not cut off yet has no number before it is booked.
             text = f"lot {number}" if number else f"new part of lot {_stem(after, key, lot)}"
             where = f"{text} of {symbols.get(lot.security, lot.security)}"
@@ -161,7 +161,7 @@ def _sales(reading: Reading, names: Mapping[int, str], symbols: Mapping[int, str
         lot = reading.lot_number(row) or fact.entry.body["lot"][place]
         symbol = symbols.get(reading.security_key(row), row.security)
         where = f"lot {lot} of {symbol}, sold on {iso_of(row.sold_day)}"
-        at = names[fact.entry.account_key], where
+        at = names[reading.account_key(row)], where
         parts = (row.proceeds_cents, row.basis_cents, row.disallowed_cents, row.gain_cents)
         sums[at] = [a + b for a, b in zip(sums.get(at, [0] * 4), parts, strict=True)]
         terms.setdefault(at, set()).add("long" if row.long_term else "short")

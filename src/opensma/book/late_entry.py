@@ -27,16 +27,21 @@ class Numbers:
 class _Namer:
     """Numbers for lots of the law: the book's own where it has one, else the next free one."""
 
-    def __init__(self, known: dict[Name, int], next_lot: int) -> None:
-        self.known, self.next_lot = known, next_lot
+    def __init__(self, reading: Reading, key: int, next_lot: int) -> None:
+        self.reading, self.key, self.next_lot = reading, key, next_lot
+        self.known: dict[tuple[Name, int], int] = {}
         self.new: list[list[Any]] = []
 
-    def number(self, name: Name) -> int:
-        if name not in self.known:
-            self.known[name] = self.next_lot
-            self.new.append([self.next_lot, *name])
-            self.next_lot += 1
-        return self.known[name]
+    def number(self, name: Name, security: int) -> int:
+        at = name, security
+        if at not in self.known:
+            number = self.reading.number(self.key, name, security)
+            if number is None:
+                number = self.next_lot
+                self.new.append([number, *name])
+                self.next_lot += 1
+            self.known[at] = number
+        return self.known[at]
 
 
 def restatement_body(
@@ -51,7 +56,7 @@ def restatement_body(
 ) -> Body | None:
     """What moves the account to the law's reading on `day`; None where nothing has to move."""
     key = state.account_key
-    namer = _Namer(dict(after.numbers[key]), numbers.next_lot)
+    namer = _Namer(after, key, numbers.next_lot)
     drop, put = _lots(state, target, namer)
     losses = _losses(state, target, namer, day)
     given, taken = _sides(after, booked, key)
@@ -86,7 +91,7 @@ def _lots(
     """Numbers of lots that go, and rows of lots that come or change."""
     rows = {}
     for lot in target.lots:
-        row = _lot_row(lot, namer.number(lot.name))
+        row = _lot_row(lot, namer.number(lot.name, lot.security))
         ensure(row[0] not in rows, "two lots under one number", lot=row[0])
         rows[row[0]] = row
     held = {row[0]: row for row in _rows(state.lots, LOT_COLUMNS)}
@@ -107,7 +112,7 @@ def _losses(
     found = []
     for loss in target.losses:
         if loss.sold_day + WASH_DAYS >= day:
-            found.append(_loss_row(loss, namer.number(loss.name)))
+            found.append(_loss_row(loss, namer.number(loss.name, loss.security)))
     return sorted(found)
 
 

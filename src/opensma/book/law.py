@@ -17,9 +17,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from opensma.book.facts import Fact, History, Name, Naming, read_history
-from opensma.book.journal import Kind
+from opensma.book.facts import Fact, History, Name, Naming, lot_name, read_history
+from opensma.book.journal import ARRIVALS, DEPARTURES, Kind
 from opensma.book.ledger import iso_of
+from opensma.errors import LotError
+from opensma.tax.lots import NO_LOSS_BASIS
 from opensma.tax.replay import Policy, run
 from opensma.tax.replay.lots import Closed, Lot
 from opensma.tax.replay.state import State
@@ -45,6 +47,7 @@ class Reading:
     case: Case
     state: State
     numbers: Mapping[int, Mapping[Name, int]]  # by account key: what the book calls each lot
+    open_numbers: Mapping[int, Mapping[tuple[Name, int], int]]  # with its security, while open
     splits: Sequence[tuple[str, int, Fraction]]  # security, event, new shares for old (W19)
 
     def account_key(self, row: Lot | Closed) -> int:
@@ -58,7 +61,12 @@ class Reading:
 
     def lot_number(self, row: Lot | Closed) -> int | None:
         """The book's number of the lot; None for a part that the book did not cut off."""
-        return self.numbers[self.account_key(row)].get((row.lot, row.part))
+        return self.number(self.account_key(row), (row.lot, row.part), self.security_key(row))
+
+    def number(self, account_key: int, name: Name, security_key: int) -> int | None:
+        """What the book calls a lot; an exchanged part has a number of its own (C10)."""
+        known = self.open_numbers[account_key].get((name, security_key))
+        return self.numbers[account_key].get(name) if known is None else known
 
     def source(self, row: Closed) -> tuple[Fact, int]:
         """The fact that closed a slice, and the row of its body."""
@@ -94,12 +102,22 @@ def reading_of(
         a.account_key: {name: number for number, name in names.get(a.account_key, {}).items()}
         for a in history.accounts
     }
+    open_numbers = {
+        key: {
+            (names[key][lot], security): lot
+            for lot, security in zip(
+                state.lots.lot.tolist(), state.lots.security.tolist(), strict=True
+            )
+        }
+        for key, state in history.states.items()
+    }
     splits = [
         (event["security"], event["seq"], Fraction(event["ratio"]))
         for event in case.document["events"]
         if event["type"] == "split"
     ]
-    return Reading(history, case, run(case.document, policy or Policy()), numbers, splits)
+    state = run(case.document, policy or Policy())
+    return Reading(history, case, state, numbers, open_numbers, splits)
 
 
 def case_of(history: History, *, dividends: bool = False) -> Case:
@@ -109,7 +127,7 @@ def case_of(history: History, *, dividends: bool = False) -> Case:
     seen: set[tuple[object, ...]] = set()
     for fact in history.facts:
         key, day = fact.entry.account_key, fact.entry.trade_day
-        for phase, row, event in _events(fact, ids[key], history.naming, dividends=dividends):
+        for phase, row, event in _events(fact, ids, history.naming, dividends=dividends):
             if row in fact.gone:
                 continue
             found.append(((day, phase, key, fact.seq, row), fact, event))
@@ -144,10 +162,10 @@ def case_of(history: History, *, dividends: bool = False) -> Case:
 
 
 def _events(
-    fact: Fact, account: str, naming: Naming, *, dividends: bool
+    fact: Fact, ids: Mapping[int, str], naming: Naming, *, dividends: bool
 ) -> Iterator[tuple[int, int, Row]]:
     """Phase of the day, row of the body, event; nothing for facts that move only cash."""
-    kind, body = fact.entry.kind, fact.entry.body
+    kind, body, account = fact.entry.kind, fact.entry.body, ids[fact.entry.account_key]
     if kind is Kind.BUY:
         yield from _purchases(fact, account)
     elif kind in (Kind.SELL, Kind.CASH_MERGER, Kind.WORTHLESS, Kind.CASH_IN_LIEU):
@@ -158,6 +176,12 @@ def _events(
         yield _ACTIONS, 0, event | {"rounded": True}
     elif kind is Kind.SPIN_OFF:
         yield _ACTIONS, 0, _spin_off(body)
+    elif kind in (Kind.STOCK_MERGER, Kind.RETURN_OF_CAPITAL):
+        yield _ACTIONS, 0, _paid(kind, body)
+    elif kind is Kind.EXCHANGE or kind in DEPARTURES:
+        yield from _leaving(fact, account, ids)
+    elif kind in ARRIVALS and body["from_account"] not in ids:
+        yield from _arriving(fact, account)
     elif kind is Kind.DIVIDEND and dividends:
         for row, (security, rate) in enumerate(zip(body["security"], body["rate"], strict=True)):
             event = {"type": "dividend", "security": str(security), "per_share": _micros(rate)}
@@ -214,6 +238,68 @@ def _spin_off(body: Row) -> Row:
         "parent_fmv": _micros(body["parent_value"]),
         "rounded": True,
     }
+
+
+def _paid(kind: Kind, body: Row) -> Row:
+    """A merger or capital paid back, in every account that holds the shares (C4, C5, C7)."""
+    rate = body.get("rate")
+    if "cash" in body and rate is None:
+        raise LotError(
+            "law.total_paid",
+            "A payment of one total for all lots has no amount per share.",
+            where=str(body["ref"]),
+            remedy="Give the action with its cash per share.",
+        )
+    event: Row = {"type": kind.value, "security": str(body["security"])}
+    if kind is Kind.RETURN_OF_CAPITAL:
+        return event | {"per_share": _micros(body["rate"])}
+    event |= {"new_security": str(body["new_security"]), "ratio": _ratio(body), "rounded": True}
+    if rate is not None:
+        event |= {"cash_per_share": _micros(rate), "new_fmv": _micros(body["new_value"])}
+    return event
+
+
+def _leaving(fact: Fact, account: str, ids: Mapping[int, str]) -> Iterator[tuple[int, int, Row]]:
+    """Named lots go to another account or become other shares, row by row (C9, C10)."""
+    body, kind = fact.entry.body, fact.entry.kind
+    target = ids.get(body.get("to_account", 0))
+    for row, (lot, micros) in enumerate(zip(body["lot"], body["quantity"], strict=True)):
+        name, part = fact.names[lot]
+        security = body["security"] if kind is Kind.EXCHANGE else body["security"][row]
+        event: Row = {"security": str(security), "qty": _micros(micros)}
+        event["picks"] = [{"lot": name, "part": part, "qty": event["qty"]}]
+        if kind is Kind.EXCHANGE:
+            into = {"new_security": str(body["new_security"]), "ratio": _ratio(body)}
+            event |= {"type": "exchange", "account": account, **into}
+        elif target is not None:
+            event |= {"type": "transfer", "account": account, "from": account, "to": target}
+        else:
+            event |= {"type": "transfer_out", "account": account}
+        yield _ACTIONS, row, event
+
+
+def _arriving(fact: Fact, account: str) -> Iterator[tuple[int, int, Row]]:
+    """Lots from outside: transfer, gift, inheritance (C9, G1 to G6)."""
+    key, body = fact.entry.account_key, fact.entry.body
+    for row, number in enumerate(body["lot"]):
+        event: Row = {
+            "type": "transfer_in",
+            "account": account,
+            "security": str(body["security"][row]),
+            "lot": lot_name(key, number),
+            "acquisition": f"{body['origin'][row] or key}:{body['acquisition'][row]}",
+            "qty": _micros(body["quantity"][row]),
+            "basis": _cents(body["basis"][row]),
+            "acquired": iso_of(body["acquired"][row]),
+            "holding_date": iso_of(body["holding"][row]),
+            "wash": _cents(body["wash"][row]),
+            "already_used": bool(body["used"][row]),
+            "inherited": bool(body["inherited"][row]),
+            "bought": bool(body["purchase"][row]),
+        }
+        if body["loss_basis"][row] != NO_LOSS_BASIS:
+            event["loss_basis"] = _cents(body["loss_basis"][row])
+        yield _ACTIONS, row, event
 
 
 def _ratio(body: Row) -> str:

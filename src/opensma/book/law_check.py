@@ -53,10 +53,9 @@ def law_findings(reading: Reading, states: Mapping[int, AccountState]) -> list[F
 def _lots(
     reading: Reading, key: int, account: LawAccount, state: AccountState, name: str
 ) -> Iterator[Finding]:
-    numbers = reading.numbers[key]
     law: dict[int | Name, tuple[object, ...]] = {}
     for lot in account.lots:
-        number = numbers.get(lot.name)
+        number = reading.number(key, lot.name, lot.security)
         law[number or lot.name] = tuple(getattr(lot, column) for column in _LOT)
     columns = (getattr(state.lots, column).tolist() for column in _LOT)
     book: dict[int | Name, tuple[object, ...]] = dict(
@@ -72,11 +71,10 @@ def _losses(
     reading: Reading, key: int, account: LawAccount, state: AccountState, name: str
 ) -> Iterator[Finding]:
     """Losses that a purchase could still wash; two rows of one lot and sale count as one."""
-    numbers = reading.numbers[key]
     law: dict[tuple[int, int], list[tuple[int, ...]]] = {}
     for loss in account.losses:
         if loss.sold_day + WASH_DAYS >= state.last_day:
-            number = numbers.get(loss.name) or loss.given_lot
+            number = reading.number(key, loss.name, loss.security) or loss.given_lot
             values = tuple(getattr(loss, column) for column in _LOSS)
             law.setdefault((loss.seq, number), []).append(values)
     book: dict[tuple[int, int], list[tuple[int, ...]]] = {}

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from opensma.book import schema
-from opensma.book.facts import History, Naming, identical_groups
+from opensma.book.facts import History, Naming, identical_groups, moves_lots, name_all
 from opensma.book.fold import fold
 from opensma.book.journal import SALES, Booked, Kind, chain
 from opensma.book.law import reading_of
@@ -274,6 +274,8 @@ def _law(
     if len(states) != len(accounts):
         return []  # the journal's own finding says why there is nothing to compare
     records = [find_account(connection, a.member.account_id) for a in accounts]
+    if any(moves_lots(a.entries) for a in accounts):
+        naming, _ = name_all({a.member.account_key: a.entries for a in accounts})
     history = History(tuple(records), naming, states, identical)
     try:
         return law_findings(reading_of(history), states)
