@@ -10,7 +10,7 @@ import pytest
 from opensma.book.ledger import load_states
 from opensma.book.master import AccountRecord, User, all_records
 from opensma.book.store import Book, open_book
-from opensma.book.taxcalendar import calendar_days
+from opensma.book.taxcalendar import CalendarDay, OpenLoss, calendar_days
 from opensma.book.taxviews import TaxYear, tax_year
 from opensma.day import run_day
 from opensma.errors import BookError, InputError
@@ -116,6 +116,17 @@ def test_w1_the_calendar_moves_with_the_day(book: Book, years: list[TaxYear]) ->
     after = tax_year(book, name, year, last + timedelta(days=1))
     assert (after.losses, after.purchases) == ((), ())
     assert calendar_days(after.losses, after.purchases) == ()
+
+
+def test_w17_what_is_substantially_identical_is_blocked_too() -> None:
+    day, far = date(2025, 1, 31), date(2025, 2, 5)
+    loss = OpenLoss(
+        "A", 1, "GO", "Go A", ("GOB",), "1-1", day - timedelta(days=31), day - timedelta(days=1),
+        day, 1_000_000, 5_00, harvest=True,
+    )  # fmt: skip
+    later = replace(loss, symbol="GOB", also=("GO",), free_from=far)
+    assert calendar_days((loss,), ()) == (CalendarDay(day, ("GO", "GOB"), ()),)
+    assert calendar_days((loss, later), ()) == (CalendarDay(far, ("GO", "GOB"), ()),)
 
 
 def test_w22_final_only_after_january(book: Book, years: list[TaxYear]) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import csv
 import io
 import re
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 import pytest
@@ -76,6 +78,11 @@ def test_a_taxpayer_has_the_same_page_with_all_accounts(portal: Shown) -> None:
             assert account.account_id in text
 
 
+def test_the_account_page_leads_to_its_taxes(portal: Shown) -> None:
+    address = f"/accounts/{portal.busiest}"
+    assert f'href="{address}/taxes"' in portal.get(address).text
+
+
 def test_every_table_has_a_caption_and_nothing_is_styled_inline(page: str) -> None:
     assert page.count("<table") == page.count("<caption") > 5
     assert "style=" not in page
@@ -115,10 +122,12 @@ def test_an_owner_sees_own_taxes_and_no_others(portal: Shown) -> None:
         async with httpx.AsyncClient(transport=transport, base_url=portal.address) as client:
             return (await client.get(path)).status_code
 
-    assert asyncio.run(ask(f"/accounts/{mine.account_id}/taxes")) == 200
-    for path in (f"/accounts/{other.account_id}", f"/taxpayers/{other.taxpayer_id}"):
-        assert asyncio.run(ask(f"{path}/taxes")) == 404
-        assert asyncio.run(ask(f"{path}/taxes/form-8949-2024.csv")) == 404
+    with ThreadPoolExecutor(1) as pool:  # the browser's tests keep a loop in this thread
+        status = partial(pool.submit, asyncio.run)
+        assert status(ask(f"/accounts/{mine.account_id}/taxes")).result() == 200
+        for path in (f"/accounts/{other.account_id}", f"/taxpayers/{other.taxpayer_id}"):
+            assert status(ask(f"{path}/taxes")).result() == 404
+            assert status(ask(f"{path}/taxes/form-8949-2024.csv")).result() == 404
 
 
 def test_few_years_are_kept_in_memory(portal: Shown) -> None:

@@ -26,6 +26,7 @@ class OpenLoss:
     security_key: int
     symbol: str
     name: str
+    also: tuple[str, ...]  # substantially identical securities, to which the same applies (W17)
     lot: str
     sold: date
     until: date  # the window's last day
@@ -47,6 +48,7 @@ class RecentPurchase:
     security_key: int
     symbol: str
     name: str
+    also: tuple[str, ...]  # substantially identical securities (W17)
     bought: date
     until: date
     safe_from: date
@@ -82,7 +84,7 @@ def open_losses(
     reading: Reading, securities: Mapping[int, Security], as_of: int
 ) -> tuple[OpenLoss, ...]:
     """Losses of taxable accounts whose window is open on the day, the first to close first."""
-    found = []
+    found, peers = [], _peers(reading, securities)
     for row in reading.state.closed:
         account = reading.history.accounts[row.account]
         sold = row.kind in ("", "cash_merger")  # a fraction paid in cash is never washed
@@ -97,6 +99,7 @@ def open_losses(
                 security.security_key,
                 security.symbol,
                 security.name,
+                peers.get(security.security_key, ()),
                 row.lot,
                 date.fromordinal(row.sold_day),
                 date.fromordinal(row.sold_day + WINDOW_DAYS),
@@ -127,7 +130,7 @@ def recent_purchases(
             if recent and lot.purchase and not lot.used:
                 key = (lot.account, reading.security_key(lot), lot.acquired_day)
                 sums[key] = exact(sums.get(key, 0) + lot.quantity)
-    found = []
+    found, peers = [], _peers(reading, securities)
     for (number, security_key, bought), quantity in sums.items():
         account, security = reading.history.accounts[number], securities[security_key]
         found.append(
@@ -136,6 +139,7 @@ def recent_purchases(
                 security_key,
                 security.symbol,
                 security.name,
+                peers.get(security_key, ()),
                 date.fromordinal(bought),
                 date.fromordinal(bought + WINDOW_DAYS),
                 date.fromordinal(bought + WINDOW_DAYS + 1),
@@ -152,10 +156,12 @@ def calendar_days(
     """The same by day; a security stands on the day when its last window has ended."""
     buy: dict[str, date] = {}
     for loss in losses:
-        buy[loss.symbol] = max(loss.free_from, buy.get(loss.symbol, loss.free_from))
+        for symbol in (loss.symbol, *loss.also):
+            buy[symbol] = max(loss.free_from, buy.get(symbol, loss.free_from))
     sell: dict[str, date] = {}
     for one in purchases:
-        sell[one.symbol] = max(one.safe_from, sell.get(one.symbol, one.safe_from))
+        for symbol in (one.symbol, *one.also):
+            sell[symbol] = max(one.safe_from, sell.get(symbol, one.safe_from))
     return tuple(
         CalendarDay(
             day,
@@ -206,6 +212,15 @@ def dividend_lots(
                 )
             )
     return tuple(sorted(found, key=lambda r: (r.ex_date, r.account_id, r.symbol, r.lot)))
+
+
+def _peers(reading: Reading, securities: Mapping[int, Security]) -> dict[int, tuple[str, ...]]:
+    """Symbols of the other members of each security's identical group."""
+    return {
+        int(key): tuple(securities[int(other)].symbol for other in group if other != key)
+        for group in reading.history.identical
+        for key in group
+    }
 
 
 def _final(ex_day: int, days: int, acquired: int | None, as_of: int) -> bool:
