@@ -46,8 +46,13 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "short_sell": ("account", "security", "qty", "=amount", "[lot]"),
     "cover": ("account", "security", "qty", "=amount"),
     "deliver": ("account", "security", "qty", "[picks]"),
+    "transfer_in": (
+        *("account", "security", "qty", "[lot]", "[basis]", "[acquired]", "[holding_date]"),
+        *("[acquisition]", "[wash]", "[loss_basis]", "[already_used]", "[inherited]", "[bought]"),
+    ),
+    "transfer_out": ("account", "security", "qty", "[picks]"),
 }
-SWITCHES = ("already_used", "rounded")  # present or not, without a value
+SWITCHES = ("already_used", "rounded", "inherited")  # present or not, without a value
 TEXTS = ("schema", "id", "category", "title", "source", "rule", "check", "method")
 COUNTS = ("days_held", "seq")  # of rows that are expected: whole numbers
 
