@@ -300,6 +300,21 @@ def test_every_rule_cited_is_written_down() -> None:
     assert not {rule: where for rule, where in cited.items() if rule not in written}
 
 
+@pytest.mark.parametrize("room", ["measure", "billing"])
+def test_every_rule_of_measurement_cited_is_written_down(room: str) -> None:
+    written = set(re.findall(r"\b[MB]\d{1,2}\b", (ROOT / "docs" / "measure.md").read_text("utf-8")))
+    cited: dict[str, str] = {}
+    for path in (SOURCE / room).rglob("*.py"):
+        for rule in re.findall(r"\b[MB]\d{1,2}\b", words_about(path)):
+            cited[rule] = place(path, 1)
+    for path in (ROOT / "tests" / room).rglob("*.py"):
+        for test in functions(path):
+            for rule in re.findall(r"(?<=_)[mb]\d{1,2}(?=_|$)", test.name):
+                cited[rule.upper()] = place(path, test)
+    assert cited
+    assert not {rule: where for rule, where in cited.items() if rule not in written}
+
+
 def test_the_command_page_is_fresh() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "cli_reference.py", "--check"],
