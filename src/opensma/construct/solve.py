@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -45,6 +46,7 @@ class Draft:
     """One account relaxed, under what its household has decided so far."""
 
     open: Desk  # as the law leaves it, before the household decides
+    table: Desk  # under the choice
     choice: Choice
     relaxed: Relaxed
     seconds: float
@@ -106,15 +108,17 @@ def _drafts(prepared: Prepared, taxpayer: Taxpayer, as_of: int) -> tuple[list[Dr
     drafts = [_draft(prepared, taxpayer, p, as_of, barred) for p in range(len(taxpayer.accounts))]
     found = ways(prepared, [draft.priced() for draft in drafts])
     bounds = found.shares
-    rounds = _ROUNDS if len(drafts) > 1 else int(_minds_washes(prepared, drafts))
+    several = len(drafts) > 1
+    rounds = _ROUNDS if several else int(_minds_washes(prepared, drafts))
     for _ in range(rounds):
-        choice = _decided(prepared, found, barred)
-        drafts = [
-            _redraft(prepared, taxpayer, p, as_of, draft, choice, found)
-            for p, draft in enumerate(drafts)
-        ]
+        decide = partial(_redraft, prepared, taxpayer, as_of, found, barred)
+        drafts = [_relaxed_again(decide(p, draft)) for p, draft in enumerate(drafts)]
         found = ways(prepared, [draft.priced() for draft in drafts])
         bounds = max(bounds, found.shares, key=lambda parts: float(parts.sum()))
+    if rounds:  # the last word, without relaxing once more
+        drafts = [
+            _redraft(prepared, taxpayer, as_of, found, barred, p, d) for p, d in enumerate(drafts)
+        ]
     return drafts, found, bounds
 
 
@@ -131,13 +135,13 @@ def _draft(
     started = time.perf_counter()
     table = desk(prepared, taxpayer, position, as_of, choice)
     found = relaxed(table)
-    return Draft(table, choice, found, time.perf_counter() - started)
+    return Draft(table, table, choice, found, time.perf_counter() - started)
 
 
 def _decided(prepared: Prepared, found: Ways, barred: Choice) -> Choice:
     """Where accounts of a household want different ways, the way that costs least in all."""
     alone = found.keep <= found.harvest
-    contested = (alone.any(axis=0) & (~alone).any(axis=0))[prepared.group]
+    contested = np.logical_and(np.any(alone, axis=0), ~np.all(alone, axis=0))[prepared.group]
     kept = found.kept[prepared.group]
     return Choice(barred.no_buy | (contested & ~kept), barred.no_loss | (contested & kept))
 
@@ -145,23 +149,32 @@ def _decided(prepared: Prepared, found: Ways, barred: Choice) -> Choice:
 def _redraft(
     prepared: Prepared,
     taxpayer: Taxpayer,
-    position: int,
     as_of: int,
-    draft: Draft,
-    choice: Choice,
     found: Ways,
+    barred: Choice,
+    position: int,
+    draft: Draft,
 ) -> Draft:
-    """Relax again under the household's choice, recent shares at their price."""
+    """The draft under the household's choice, recent shares at their price."""
     started = time.perf_counter()
-    table = draft.open
+    table, choice = draft.open, barred
     if len(taxpayer.accounts) > 1:
+        choice = _decided(prepared, found, barred)
         table = desk(prepared, taxpayer, position, as_of, choice)
     relief = np.where(found.kept, -1.0, found.relief)[prepared.group]
     relief = np.where(relief > 0.0, relief / prepared.universe.price, relief)
     relief = np.where(table.data.washed[prepared.group], relief, 0.0)
     table = guided(table, relief, found.last[prepared.group])
-    again = relaxed(table, draft.relaxed)
-    return Draft(draft.open, choice, again, draft.seconds + time.perf_counter() - started)
+    prices = draft.relaxed.prices
+    priced = table if prices.plain else reprice(table, prices)
+    seconds = draft.seconds + time.perf_counter() - started
+    return Draft(draft.open, table, choice, replace(draft.relaxed, desk=priced), seconds)
+
+
+def _relaxed_again(draft: Draft) -> Draft:
+    started = time.perf_counter()
+    again = relaxed(draft.table, draft.relaxed)
+    return replace(draft, relaxed=again, seconds=draft.seconds + time.perf_counter() - started)
 
 
 def _unsolved(plans: list[Plan]) -> int:
@@ -195,7 +208,7 @@ def _draft_as(
     table = guided(table, earlier.desk.relief, earlier.desk.last)
     found = relaxed(table, earlier.draft.relaxed)
     seconds = earlier.seconds + time.perf_counter() - started
-    return Draft(earlier.draft.open, choice, found, seconds)
+    return Draft(earlier.draft.open, table, choice, found, seconds)
 
 
 def _answer(draft: Draft) -> Answer:
