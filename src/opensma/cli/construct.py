@@ -120,17 +120,32 @@ def bench_command(
 
 @group.command("example")
 @click.option("--out", type=FOLDER, required=True, help="Folder for the input files.")
+@click.option(
+    "--family", metavar="NAME",
+    help="Kind of accounts: base, small, hard, household, fractional, large.  "
+    "[default: a mixture]",
+)  # fmt: skip
 @click.option("--accounts", type=click.IntRange(min=1), default=10, show_default=True)
-@click.option("--names", type=click.IntRange(min=20), default=100, show_default=True)
-@click.option("--lots", type=click.IntRange(min=1), default=350, show_default=True)
+@click.option(
+    "--names", type=click.IntRange(min=20), help="[default: 100, or as the family has it]"
+)
+@click.option("--lots", type=click.IntRange(min=1), help="[default: 350, or as the family has it]")
 @click.option("--seed", type=int, default=1, show_default=True)
-def example_command(out: Path, accounts: int, names: int, lots: int, seed: int) -> None:
+def example_command(
+    out: Path, family: str | None, accounts: int, names: int | None, lots: int | None, seed: int
+) -> None:
     """Write generated accounts as a folder that `solve` reads; the same seed, the same files."""
     from opensma.cli.construct_files.writer import check_out, write_inputs
+    from opensma.simulate import families
     from opensma.simulate.problems import AS_OF_DAY, Recipe, generate_problems
 
     check_out(out)
-    universe, taxpayers = generate_problems(seed, Recipe(names, accounts, lots))
+    recipe = (
+        families.family(family, accounts, names, lots)
+        if family is not None
+        else Recipe(names or 100, accounts, lots or 350)
+    )
+    universe, taxpayers = generate_problems(seed, recipe)
     write_inputs(out, universe, taxpayers, AS_OF_DAY)
     note(f"{out}: {accounts} accounts. Next: sma construct solve {out} --out {out}/plans")
 

@@ -7,6 +7,7 @@ several accounts, some untaxed. `wishes` says how often each kind of limit appea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,16 +49,24 @@ class Recipe:
 
 def generate_problems(seed: int, recipe: Recipe) -> tuple[Universe, list[Taxpayer]]:
     """A universe and taxpayers with `recipe.accounts` accounts in all."""
+    universe, taxpayers = stream_problems(seed, recipe)
+    return universe, list(taxpayers)
+
+
+def stream_problems(seed: int, recipe: Recipe) -> tuple[Universe, Iterator[Taxpayer]]:
+    """The same taxpayers one after another: never more in memory than the caller keeps."""
     rng = np.random.default_rng([seed, recipe.names, recipe.lots])
     universe = generate_universe(rng, recipe)
+    return universe, _taxpayers(rng, recipe, universe)
+
+
+def _taxpayers(rng: np.random.Generator, recipe: Recipe, universe: Universe) -> Iterator[Taxpayer]:
     index = _index_weights(rng, recipe.names)
-    taxpayers: list[Taxpayer] = []
-    left = recipe.accounts
+    left, number = recipe.accounts, 0
     while left:
         some = min(left, _household_size(rng, recipe))
-        taxpayers.append(_taxpayer(rng, recipe, universe, index, len(taxpayers), some))
-        left -= some
-    return universe, taxpayers
+        yield _taxpayer(rng, recipe, universe, index, number, some)
+        left, number = left - some, number + 1
 
 
 # --- securities --------------------------------------------------------------------------------
