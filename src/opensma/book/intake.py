@@ -103,7 +103,7 @@ def _check(ledger: TaxpayerLedger, fact: Entry, account: str) -> None:
             f"The fact is of {iso_of(fact.trade_day)}; the taxpayer's accounts are booked "
             f"through {iso_of(newest)}.",
             where=f"{account}, {fact.source_id}",
-            remedy="Deliver facts in the order of their days.",
+            remedy="sma book late post books facts of past days and restates what they change.",
         )
     short = fact.body.get("cents", 0) if fact.kind.value == "withdrawal" else 0
     if short > ledger.states[fact.account_key].cash_cents:

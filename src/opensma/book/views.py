@@ -472,6 +472,8 @@ def cash_effect(entry: Entry) -> int:
         return int(sum(body["cents"]))
     if entry.kind is Kind.BUY:
         return -int(sum(body["cost"]))
+    if entry.kind is Kind.RESTATEMENT:
+        return int(body["cash"])
     if entry.kind is Kind.REVERSAL:
         return sum(cents for _, cents in body["cash"])
     return int(sum(body["proceeds"] if entry.kind in SALES else body.get("cash", ())))

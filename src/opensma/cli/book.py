@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from opensma.cli import _book_actions
+from opensma.cli import _book_actions, _book_late
 from opensma.cli.output import (
     book_option,
     emit_json,
@@ -30,6 +30,7 @@ def group() -> None:
 
 
 group.add_command(_book_actions.group)
+group.add_command(_book_late.group)
 
 
 @group.command("init")

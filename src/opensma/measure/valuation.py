@@ -14,6 +14,7 @@ from opensma.market import Market
 from opensma.units import Ints, notional_cents_array
 
 _RATIOS = {Kind.SPLIT, Kind.SPIN_OFF, Kind.STOCK_MERGER, Kind.EXCHANGE, Kind.REVERSAL}
+_RATIOS |= {Kind.RESTATEMENT}
 _MOVES_SHARES = frozenset({Kind.BUY, *_RATIOS, *SALES, *ARRIVALS, *DEPARTURES})
 
 
@@ -33,6 +34,11 @@ class Track:
         self.cash[day] = after.cash_cents
         if entry.kind in _MOVES_SHARES:
             self.positions[day] = (after.lots.security, after.lots.quantity_micros)
+        if entry.kind is Kind.RESTATEMENT:
+            # A deposit that came late is no gain of the day on which it is told.
+            flow = entry.body["deposited"] - entry.body["withdrawn"]
+            self.inflow[day] = self.inflow.get(day, 0) + max(0, flow)
+            self.outflow[day] = self.outflow.get(day, 0) + max(0, -flow)
         elif entry.kind is Kind.DEPOSIT:
             self.inflow[day] = self.inflow.get(day, 0) + entry.body["cents"]
         elif entry.kind is Kind.WITHDRAWAL:
