@@ -149,6 +149,7 @@ def _up_to(
     g: int,
     last: int,
     relief: float,
+    most: float,
     recent: float,
     known: float,
     lots: Any,
@@ -161,7 +162,7 @@ def _up_to(
     The price of a share kept is the tax of that loss unless another one gives a higher bound.
     """
     best = _group(t, g, COUNTED, relief, last, lots, one, into) + relief * recent
-    low, high = 0.0, 2.0 * relief + 1e-9
+    low, high = 0.0, most
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     on_left, on_right, price = -np.inf, -np.inf, relief
     for step in range(_PRICES):
@@ -214,13 +215,16 @@ def _ways(
             full = value
             value = _group(t, g, WASHED, 0.0, -1, lots, one, best)
             relief[g] = -1.0
+            most = 1.1 * np.max(tax[:count]) + 1e-9
             recent = 0.0
             for at in span:
                 recent += _recent(t, t.row[at])
             for at in range(count if full < min(kept, value) else 0):
                 known = min(kept, value)
                 price = max(tax[at], 0.0)
-                found, price = _up_to(t, g, turn[at], price, recent, known, lots, one, into, trial)
+                found, price = _up_to(
+                    t, g, turn[at], price, most, recent, known, lots, one, into, trial
+                )
                 if found < known:
                     value, relief[g], last[g] = found, price, turn[at]
                     for row in span:
