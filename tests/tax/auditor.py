@@ -151,7 +151,7 @@ def is_long(held_from: date, sold: date) -> bool:
 def audit(case: Mapping[str, Any], policy: Mapping[str, str] | None = None) -> Row:
     """closed, open, totals and dividends; or error and open."""
     auditor = Auditor(case, policy)
-    events = sorted(case["events"], key=lambda e: (e["date"], e["seq"]))
+    events = sorted(case["events"], key=lambda e: (day_of(e), e["seq"]))
     for place, event in enumerate(events):
         try:
             auditor.book(event, goes_on=_goes_on(event, events[place + 1 :]))
@@ -164,6 +164,12 @@ def audit(case: Mapping[str, Any], policy: Mapping[str, str] | None = None) -> R
 def _goes_on(event: Row, later: list[Row]) -> bool:
     """Whether a later sale belongs to the same order (W13)."""
     return order_of(event) is not None and any(order_of(e) == order_of(event) for e in later)
+
+
+def day_of(event: Row) -> date:
+    """What is worthless is lost on the last day of the year."""
+    day = date.fromisoformat(event["date"])
+    return day.replace(month=12, day=31) if event["type"] == "worthless" else day
 
 
 def order_of(event: Row) -> str | None:
@@ -205,7 +211,7 @@ class Auditor:
 
     def book(self, event: Row, *, goes_on: bool = False) -> None:
         """Apply one event; `goes_on` when a later sale belongs to its order."""
-        day = date.fromisoformat(event["date"])
+        day = day_of(event)
         if self.method == "AVERAGE" and event["type"] != "buy":
             self._average()
         getattr(self, f"_{event['type']}")(event, day)
@@ -253,6 +259,23 @@ class Auditor:
         return Shares(
             event["account"], name, lot, lot, day, event["seq"], day, number, cents / number
         )
+
+    def _transfer_in(self, event: Row, day: date) -> None:
+        """From an account that is not listed: everything is as the other side says (C9)."""
+        shares = self._new(event, day, Fraction(event["basis"]) * 100)
+        shares.bought = date.fromisoformat(event["acquired"])
+        shares.held_from = date.fromisoformat(event["holding_date"])
+        shares.order = event.get("acquisition", event["lot"])
+        shares.added = Fraction(event.get("wash", 0)) * 100 / shares.number
+        if "loss_basis" in event:
+            shares.loss_basis = Fraction(event["loss_basis"]) * 100 / shares.number
+        shares.used, shares.inherited = "already_used" in event, "inherited" in event
+        shares.purchase = event.get("bought", True)
+        self._arrives(shares)
+
+    def _transfer_out(self, event: Row, day: date) -> None:
+        for shares, number in self._named_or_first(event, event["account"]):
+            shares.taken(number)
 
     def _sell(self, event: Row, day: date) -> None:
         own = self.held(event["account"], event["security"])
@@ -387,10 +410,16 @@ class Auditor:
             self._leave(shares.taken(number), price, day, "cash_in_lieu")
 
     def _cash_merger(self, event: Row, day: date) -> None:
-        name, price = self.name(event["security"]), Fraction(event["cash_per_share"]) * 100
+        self._all_leave(event, day, Fraction(event["cash_per_share"]) * 100, "cash_merger")
+
+    def _worthless(self, event: Row, day: date) -> None:
+        self._all_leave(event, day, ZERO, "worthless")
+
+    def _all_leave(self, event: Row, day: date, price: Fraction, kind: str) -> None:
+        name = self.name(event["security"])
         while own := [s for s in self.shares if s.security == name and s.number]:
             first = min(own, key=lambda s: (*self._first_in(s), self.places[s.account]))
-            self._leave(first.taken(first.number), price, day, "cash_merger")
+            self._leave(first.taken(first.number), price, day, kind)
             if self.policy["sold_together"] == "line":
                 self._order_is_complete()
 

@@ -49,6 +49,7 @@ ALWAYS = ("buy",) * 10 + ("sell",) * 8 + ("order",) * 2
 SOMETIMES = (
     *("split", "transfer", "gift", "inherit", "spinoff", "stock_merger", "exchange"),
     *("return_of_capital", "cash_in_lieu", "cash_merger", "symbol_change", "drip", "short"),
+    *("transfer_in", "transfer_out", "worthless"),
     *("transfer", "short", "drip", "wrong"),
 )  # fmt: skip
 
@@ -326,6 +327,35 @@ class Maker:
                 if self.bounds.named and self.chance.random() < 0.3:
                     self._pick(event, own)
                 self._book(event)
+
+    def _transfer_in(self) -> None:
+        """A lot from another custodian, bought within the window or long before."""
+        number, wash = self._number(), self.chance.choice((0, 0, 2))
+        bought = self.day - timedelta(days=self.chance.choice((0, 3, 20, 30, 31, 400)))
+        tacked = self.chance.choice((0, 0, 50)) if wash else 0
+        event = self._event("transfer_in", account=self._account(), security=self._security(),
+                            lot=self._name("T"), qty=text(number),
+                            basis=money(number * self._price(9, 3)), acquired=bought.isoformat(),
+                            holding_date=(bought - timedelta(days=tacked)).isoformat())  # fmt: skip
+        if wash:
+            event |= {"wash": money(number * wash * self.bounds.unit), "already_used": True}
+        elif self.chance.random() < 0.2:
+            event["bought"] = False
+        self._book(event)
+
+    def _transfer_out(self) -> None:
+        if (found := self._position()) and (number := self._part(found[2])):
+            self._book(
+                self._event("transfer_out", account=found[0], security=found[1], qty=text(number))
+            )
+
+    def _worthless(self) -> None:
+        """On the last day of the year, where the history goes on."""
+        if (security := self._held_security()) and self._few("worthless"):
+            said = self.day
+            self.day = self.day.replace(month=12, day=31)
+            event = self._event("worthless", security=security)
+            self._book(event | {"date": said.isoformat()})
 
     def _gift(self) -> None:
         number, basis = self._number(), self._price()

@@ -16,7 +16,7 @@ from opensma.tax.replay import Policy, replay
 from opensma.tax.replay.policy import VALUES
 from opensma.tax.replay.restate import restate
 
-from .auditor import Auditor, order_of
+from .auditor import Auditor, day_of, order_of
 from .compare import disagreements, joined
 from .ledgers import POLICIES, SOMETIMES, Bounds, ledger, ledgers, money, text
 
@@ -30,13 +30,14 @@ def without(*kinds: str) -> tuple[str, ...]:
 # Seven cents and halves of it: nearly every cut leaves a fraction of a cent.
 ODD_CENTS = Bounds(unit=7, halves=False)
 ODD_LEDGERS = ledgers(ODD_CENTS)
+UNSOLD = ("transfer_in", "transfer_out")  # basis that nobody paid or sold
 # Capital returned and dual bases of gifts move basis without a sale: I2 has tests of its own.
 ONLY_TRADES = ledgers(Bounds(unit=7, halves=False, sometimes=without("gift", "return_of_capital")))
 SHARE = Fraction(1, 10**9)  # quantities are printed to twelve decimals
 
 
 def in_order(case: Row) -> list[Row]:
-    return sorted(case["events"], key=lambda e: (e["date"], e["seq"]))
+    return sorted(case["events"], key=lambda e: (day_of(e), e["seq"]))
 
 
 def prefixes(case: Row) -> Iterator[tuple[list[Row], Row]]:
@@ -108,9 +109,9 @@ def count(held: Counter[Any], names: dict[str, str], event: Row) -> None:
         security = names[security]
     number = Fraction(event.get("qty", 0))
     key, kind = (event.get("account"), security), event["type"]
-    if kind in ("buy", "gift", "inherit"):
+    if kind in ("buy", "gift", "inherit", "transfer_in"):
         held[key] += number
-    elif kind in ("sell", "cash_in_lieu", "deliver", "exchange"):
+    elif kind in ("sell", "cash_in_lieu", "deliver", "exchange", "transfer_out"):
         held[key] -= number
     elif kind == "transfer":
         held[event["from"], security] -= number
@@ -119,13 +120,13 @@ def count(held: Counter[Any], names: dict[str, str], event: Row) -> None:
         held[event["account"], event["new_security"]] += number * Fraction(event["ratio"])
     if kind == "symbol_change":
         names[security] = event["new_security"]
-    if kind in ("split", "stock_merger", "spinoff", "symbol_change", "cash_merger"):
+    if kind in ("split", "stock_merger", "spinoff", "symbol_change", "cash_merger", "worthless"):
         ratio, new = Fraction(event.get("ratio", 1)), event.get("new_security", security)
         for old in [k for k in held if k[1] == security]:
             shares = held[old]
             if kind != "spinoff":
                 held[old] = Fraction(0)
-            if kind != "cash_merger":
+            if kind not in ("cash_merger", "worthless"):
                 held[old[0], new] += shares * ratio
 
 
@@ -352,7 +353,7 @@ def test_i10_no_event_of_one_household_changes_another(drawn: tuple[Row, Row]) -
             assert joined(rows, units=False) == joined(alone[part], units=False)
 
 
-NO_BOOT = without("return_of_capital", "stock_merger")
+NO_BOOT = without("return_of_capital", "stock_merger", *UNSOLD)
 
 
 @given(ledgers(Bounds(methods=("FIFO", "SPECIFIC"), sometimes=NO_BOOT)))
@@ -391,7 +392,8 @@ def test_i13_every_disallowed_dollar_is_explained(drawn: tuple[Row, Row]) -> Non
     told = answer["explanations"]
     washed = [row for row in answer["closed"] if cents(row["disallowed"])]
     assert sorted(r["disallowed"] for r in told) == sorted(r["disallowed"] for r in washed)
-    days = {e["lot"]: date.fromisoformat(e["date"]) for e in case["events"] if e["type"] == "buy"}
+    days = {e["lot"]: date.fromisoformat(e.get("acquired", e["date"]))
+            for e in case["events"] if e["type"] in ("buy", "transfer_in")}  # fmt: skip
     for row in told:
         apart = (days[row["replacement"]["lot"]] - date.fromisoformat(row["sold"])).days
         assert row["replacement"]["days_from_sale"] == apart

@@ -208,7 +208,7 @@ def _join(state: State, old: int, new: int) -> None:
         if security == old:
             state.shorts.setdefault((account, new), []).extend(shorts)
             state.shorts[account, old] = []
-    for queue in state.losses.values():
+    for queue in (*state.losses.values(), state.expired):
         for loss in queue:
             if loss.security == old:
                 since = over(state.units[old], loss.units)

@@ -65,6 +65,7 @@ class State:
     pending: list[Loss] = field(default_factory=list)  # of the order being booked (W13)
     begun: dict[tuple[int, object], list[Loss]] = field(default_factory=dict)  # of those that go on
     losses: dict[Scope, deque[Loss]] = field(default_factory=dict)
+    expired: list[Loss] = field(default_factory=list)  # that no purchase of today can replace
     candidates: dict[Scope, deque[Lot]] = field(default_factory=dict)
     at: object = None  # the event being applied, as given
     seen: set[int | str] = field(default_factory=set)  # numbers and ids of events

@@ -10,7 +10,7 @@ from collections import deque
 
 from opensma.tax.replay.exact import Quantity, over, rounded, times
 from opensma.tax.replay.lots import Closed, Lot
-from opensma.tax.replay.state import Loss, State
+from opensma.tax.replay.state import Loss, Scope, State
 from opensma.tax.wash import WINDOW_DAYS
 
 
@@ -74,10 +74,16 @@ def meet_arrival(state: State, lot: Lot) -> None:
     if not state.policy.washes or lot.used or not lot.purchase:
         return
     scope = state.scope(lot.account, lot.security)
-    for loss in state.losses.get(scope, ()):
+    for loss in [*_expired(state, scope), *state.losses.get(scope, ())]:
         near = abs(loss.row.sold_day - lot.acquired_day) <= WINDOW_DAYS
         if near and not lot.used and not loss.done and loss.row.gain_cents < 0:
             _try(state, loss, lot)
+
+
+def _expired(state: State, scope: Scope) -> list[Loss]:
+    """Losses too old for any purchase of today, but not for one that is told of late."""
+    losses = [loss for loss in state.expired if not loss.done]
+    return [loss for loss in losses if state.scope(loss.row.account, loss.security) == scope]
 
 
 def _meet_losses(state: State, lot: Lot, waiting: deque[Loss]) -> None:
@@ -92,6 +98,8 @@ def _meet_losses(state: State, lot: Lot, waiting: deque[Loss]) -> None:
                 if lot.used:
                     break
                 passed.append(loss)
+        elif not loss.done:
+            state.expired.append(loss)
         waiting.popleft()
     waiting.extendleft(reversed(passed))
 
