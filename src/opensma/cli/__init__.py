@@ -34,7 +34,7 @@ NOUNS: dict[str, str] = {
     "construct": "Solve the decision alone, from files, and measure the solver.",
     "lots": "Replay and time the tax-lot rules alone, from files.",
     "tax": "Tax forms of a trade list, and how they compare with the custodian's.",
-    "measure": "Check return calculations against worked cases.",
+    "measure": "Measure an account; check return calculations against worked cases.",
     "serve": "Serve the portal.",
 }
 

@@ -1,13 +1,20 @@
-"""`sma measure`: returns, risk and fees, checked against worked cases."""
+"""`sma measure`: returns of an account, and worked cases that check every formula."""
 
 from __future__ import annotations
 
 import sys
+from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from opensma.cli.output import emit_json, json_option, note
+from opensma.cli.day import market_option
+from opensma.cli.output import book_option, date_option, emit_json, json_option, note, plain, table
+
+if TYPE_CHECKING:
+    from opensma.measure.length import PeriodReturn
+    from opensma.measure.performance import Performance
 
 DIFFERENT = 1
 
@@ -36,3 +43,88 @@ def check_command(file: Path, as_json: bool) -> int:
         if answer["ok"] is False:
             note(f"{answer['id']}: {answer.get('error', 'computed and expected differ')}")
     return 0 if passed(answers) else DIFFERENT
+
+
+@group.command("account")
+@click.argument("account_id", metavar="ID")
+@book_option
+@date_option("--from", help="Date of the opening value.  [default: the account's funding]")
+@date_option("--to", help="Date of the closing value.  [default: its newest day]")
+@market_option
+@json_option
+def account_command(
+    account_id: str,
+    book: str,
+    market_path: Path | None,
+    as_json: bool,
+    **period: date | None,
+) -> None:
+    """Returns of one account, before and after tax, beside its benchmark, and its risk."""
+    from opensma.book.market_link import market_of
+    from opensma.book.master import find_account
+    from opensma.book.store import open_book
+    from opensma.measure.performance import account_performance
+
+    opened = open_book(book)
+    with opened.read() as connection:
+        find_account(connection, account_id)  # a wrong id is told before a missing market
+    market = market_of(opened, market_path)
+    found = account_performance(opened, market, account_id, period["from"], period["to"])
+    if as_json:
+        emit_json(_document(found))
+        return
+    whole = found.time_weighted
+    table(f"{account_id}, {whole.start} to {whole.end}", ("figure", "value"), _figures(found))
+    for why in found.missing:
+        click.echo(f"Not shown: {why}")
+
+
+def _figures(found: Performance) -> list[tuple[str, str]]:
+    from opensma.report.words import money, percent, signed_money
+
+    rows = [
+        ("value", f"{money(found.begin_cents)} to {money(found.end_cents)}"),
+        ("paid in and out", f"{money(found.inflow_cents)} in, {money(found.outflow_cents)} out"),
+        ("time-weighted, gross", _return(found.time_weighted)),
+        ("benchmark, total return", _return(found.benchmark)),
+    ]
+    if (own := found.money_weighted) is not None:
+        yearly = "" if own.annualised is None else f", {percent(own.annualised)} a year"
+        rows.append(("personal (money-weighted)", f"{percent(own.period)}{yearly}"))
+    if (taxed := found.after_tax) is not None:
+        short, long = taxed.realised_short_cents, taxed.realised_long_cents
+        realised = f"{signed_money(short)} short-term, {signed_money(long)} long-term"
+        rates = (
+            f"{percent(taxed.short_rate, 1)} short-term, {percent(taxed.long_rate, 1)} long-term"
+        )
+        rows += [
+            ("after-tax, pre-liquidation", _return(taxed.pre_liquidation)),
+            ("tax rates at the end", f"{rates} and dividends"),
+            ("tax of the period", f"{signed_money(taxed.tax_cents)}, losses counted in full"),
+            ("realised", f"{realised}, {money(taxed.dividend_cents)} dividends"),
+        ]
+    rows += [
+        ("tracking error, realised", percent(found.tracking_error)),
+        ("beta", "" if found.beta is None else f"{found.beta:.3f}"),
+        ("maximum drawdown", percent(found.max_drawdown)),
+    ]
+    return rows
+
+
+def _return(one: PeriodReturn) -> str:
+    from opensma.report.words import percent
+
+    if one.annualised is None:
+        return f"{percent(one.cumulative)} (under one year)"
+    return f"{percent(one.cumulative)}, {percent(one.annualised)} a year"
+
+
+def _document(found: Performance) -> dict[str, Any]:
+    """All figures, with the yearly ones where there are any."""
+    document: dict[str, Any] = plain(found)
+    for place, name in ((document, "time_weighted"), (document, "benchmark")):
+        place[name]["annualised"] = getattr(found, name).annualised
+    if found.after_tax is not None:
+        yearly = found.after_tax.pre_liquidation.annualised
+        document["after_tax"]["pre_liquidation"]["annualised"] = yearly
+    return document
