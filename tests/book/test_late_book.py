@@ -10,10 +10,10 @@ from tests.book.households import FIRST, IRA, SECOND, household_book, keep, ordi
 from tests.book.ledgers import bought, ledger, sold
 from tests.book.test_late import EXACT, content, worlds
 
-from opensma.book.journal import Kind
+from opensma.book.journal import Entry, Kind
 from opensma.book.late import LateFact, Restated, post_late, preview_late, restate_all
 from opensma.book.late_file import read_late
-from opensma.book.ledger import load_states, read_journal
+from opensma.book.ledger import append, load_states, read_journal
 from opensma.book.posting import TaxpayerLedger
 from opensma.book.proof import book_hash
 from opensma.book.rebuild import rebuild
@@ -21,7 +21,7 @@ from opensma.book.state import AccountState
 from opensma.book.store import Book
 from opensma.book.verify import verify
 from opensma.errors import BookError, InputError
-from opensma.units import CENTS
+from opensma.units import CENTS, MICROS
 
 AT = "2024-06-30T12:00:00Z"
 
@@ -166,6 +166,28 @@ def test_the_next_day_stands_on_the_restated_book(household: Book, tmp_path: Pat
     assert made.match_washes(day + 4, "match") == 40 * CENTS
     keep(household, made)
     assert verify(household) == []
+
+
+def test_a_late_purchase_asks_for_the_split_that_it_missed(household: Book, tmp_path: Path) -> None:
+    """A2 bought 10 of S9 before it was split; another taxpayer's account knows of the split."""
+    with household.write() as connection:
+        day, body = ordinal("2024-05-02"), {"security": 9, "numerator": 2, "denominator": 1}
+        other = Entry(4, Kind.SPLIT, day, day, "split", body | {"ref": "s"})
+        states_before = load_states(connection, [4])
+        made = TaxpayerLedger(list(states_before.values()), {4: True}, np.arange(11), AT)
+        made.post(other)
+        append(connection, made.booked, made.states.values())
+    late = LATE | {"security": "S9"}
+    with pytest.raises(BookError, match="split of S9 on 2024-05-02") as caught:
+        post_late(household, delivered(household, tmp_path, late), AT)
+    assert caught.value.code == "late.action_missing"
+    split = {
+        "id": "T-5", "account": "A2", "kind": "split", "date": "2024-05-02", "security": "S9",
+        "ratio": "2",
+    }  # fmt: skip
+    post_late(household, delivered(household, tmp_path, late, split), AT)
+    lots = states(household)[SECOND].lots
+    assert lots.quantity_micros[lots.security == 9].tolist() == [20 * MICROS]
 
 
 @pytest.mark.parametrize("seed", [5, 31, 113])

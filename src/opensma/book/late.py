@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from opensma.book.facts import Fact, History, Naming, read_history, rows_of
 from opensma.book.journal import SALES, Entry, Kind
+from opensma.book.late_actions import check_actions
 from opensma.book.late_differences import Differences, differences
 from opensma.book.late_entry import Numbers, restatement_body
 from opensma.book.law import Reading, reading_of
@@ -78,7 +79,8 @@ def post_late(book: Book, facts: Sequence[LateFact], recorded_at: str) -> list[R
     """Book late facts and what they change, all or none; a fact that is known changes nothing.
 
     BookError: account.unknown, book.duplicate, late.not_late, late.kind, late.unknown_fact,
-    late.impossible (a sale of shares that were not there), fact.no_cash.
+    late.lot_twice, late.impossible (a sale of shares that were not there), fact.no_cash,
+    late.action_missing (a split since that others have booked).
     """
     with book.only_run(), book.write() as connection:
         done = []
@@ -118,6 +120,8 @@ def _by_taxpayer(
 def _restate(connection: Connection, taxpayer: str, facts: Sequence[LateFact]) -> Restated:
     history = read_history(connection, taxpayer)
     placed = place(history, facts)
+    newest = max(state.last_day for state in history.states.values())
+    check_actions(connection, placed.facts, placed.reading.history.facts, newest)
     found = differences(
         connection, reading_of(history), placed.reading, history.states, placed.facts
     )

@@ -158,7 +158,8 @@ def _realised(reading: Reading, found: dict[int, LawAccount]) -> None:
         account.add(first.sold_day, f"disallowed_{term}_cents", disallowed)
         if harvest and gain < 0:
             account.add(first.sold_day, f"harvested_{term}_cents", -gain - disallowed)
-        if first.kind != "cash_in_lieu":
+        open_from = reading.history.states[reading.account_key(first)].last_day - WASH_DAYS
+        if first.kind != "cash_in_lieu" and first.sold_day >= open_from:
             for row in rows:
                 if row.gain_cents < 0:
                     account.losses.append(_loss(reading, row, fact, place, harvest))
@@ -197,7 +198,8 @@ def _splits_since(reading: Reading, row: Closed) -> Fraction:
 def _cash(fact: Fact, account: LawAccount) -> None:
     """What the fact itself moved: cash, deposits, fees, dividends."""
     entry, body = fact.entry, fact.entry.body
-    cents = sum(cents for _, cents in cash_rows(fact))
+    moved = list(cash_rows(fact))
+    cents = sum(amount for _, amount in moved)
     account.cash_cents += cents
     account.flows.append((entry.trade_day, entry.settle_day, cents))
     if entry.kind is Kind.DEPOSIT:
@@ -207,7 +209,7 @@ def _cash(fact: Fact, account: LawAccount) -> None:
     elif entry.kind is Kind.DIVIDEND:
         account.add(entry.trade_day, "dividend_cents", cents)
     if entry.kind is Kind.BUY or entry.kind in SALES:
-        account.fees_cents += sum(body["fee"][row] for row, _ in cash_rows(fact))
+        account.fees_cents += sum(body["fee"][row] for row, _ in moved)
 
 
 def cash_rows(fact: Fact) -> Iterator[tuple[int, int]]:
@@ -225,6 +227,9 @@ def cash_rows(fact: Fact) -> Iterator[tuple[int, int]]:
         cents = body.get("cash", [])
     else:
         cents = []
+    if not fact.gone:
+        yield from enumerate(cents)
+        return
     for row, amount in enumerate(cents):
         if row not in fact.gone:
-            yield row, int(amount)
+            yield row, amount
