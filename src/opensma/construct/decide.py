@@ -11,7 +11,7 @@ from numba import njit
 from opensma.construct.columns import Columns, Limits
 from opensma.construct.dual import climb
 from opensma.construct.grid import bound_at, modes_of, round_to
-from opensma.construct.problem import Codes, Floats
+from opensma.construct.problem import Codes, Floats, Mask
 from opensma.construct.search import TAX, VARIANCE, Goal, State, excess, improve, part_groups, start
 from opensma.construct.thorough import FEW, thorough
 
@@ -83,8 +83,12 @@ def choose(
     prices: Floats,
     centre: Floats,
     weight: Floats,
+    kept: Mask,
 ) -> tuple[State, float]:
-    """Whole units near the relaxation at `prices`, improved; and what limits are still broken."""
+    """Whole units near the relaxation at `prices`, improved; and what limits are still broken.
+
+    `kept` (G,) are groups that better sell nothing at a loss than buy nothing.
+    """
     n, k = data.factor.shape
     units, mode = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     bound_at(data, aversion, prices, 0.0, 0.0, units)
@@ -94,14 +98,10 @@ def choose(
     if residual < 1e-6:
         round_to(data, mode, weight, units)
         prices[:] = settled
-    other = units.copy()
-    parted = part_groups(data, units, False)
+    part_groups(data, units, kept)
     state = start(data, units)
     goal = Goal(aversion, aversion, float(prices[k]))
     broken = _improve(data, limits, goal, state)
-    if parted:  # the other way to settle identical groups
-        part_groups(data, other, True)
-        state, broken = _better(data, limits, goal, state, broken, other)
     if n <= FEW:  # a share weighs much and rounding leads astray: start from nothing as well
         idle = np.zeros(n, dtype=np.int64)
         state, broken = _better(data, limits, goal, state, broken, idle)

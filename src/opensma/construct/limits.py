@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from opensma.construct.columns import Columns
 from opensma.construct.decide import measures, middle, relax
@@ -180,7 +181,7 @@ def reprice(desk: Desk, prices: Prices) -> Desk:
     extra = np.where(lot["long_term"] == 1, prices.long_gain, prices.short_gain)
     lot["tax"] = lot["gain"] * (lot["rate"] + extra)
     lot["guide"] = _guide(lot, desk)
-    order = np.lexsort((np.arange(len(lot)), lot["tax"], lot["guide"], lot["security"]))
+    order = _by_guide(security, lot)
     lot = lot[order]
     lot["before"] = before_units(lot["security"], lot["units"])
     place = np.empty(len(order), dtype=np.int64)
@@ -188,6 +189,24 @@ def reprice(desk: Desk, prices: Prices) -> Desk:
     wash_lot = np.where(data.wash_lot < 0, data.wash_lot, place[data.wash_lot])
     moved = data._replace(security=security, lot=lot, wash_lot=wash_lot)
     return replace(desk, data=moved, lot=desk.lot[order])
+
+
+@njit(cache=True)
+def _by_guide(security: Any, lot: Any) -> Codes:
+    """Rows of the lots by security, then by guide, then by tax, else as they are."""
+    order = np.arange(lot.shape[0])
+    for i in range(security.shape[0]):
+        for at in range(security[i].start + 1, security[i].stop):
+            row, place = order[at], at
+            guide, tax = lot[row].guide, lot[row].tax
+            while place > security[i].start:
+                other = lot[order[place - 1]]
+                if other.guide < guide or (other.guide == guide and other.tax <= tax):
+                    break
+                order[place] = order[place - 1]
+                place -= 1
+            order[place] = row
+    return order
 
 
 def guided(desk: Desk, relief: Floats, last: Codes) -> Desk:

@@ -6,7 +6,7 @@ forbids a trade (wishes, wash windows, a household's choice) ends up in `low`, `
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import fsum
 from typing import Any
 
@@ -107,6 +107,32 @@ def bounds(
     high = np.where(wish.no_buy | choice.no_buy, np.minimum(high, held), high)
     low = np.where(wish.no_sell, held, 0.0)
     return low, high
+
+
+def under(table: Desk, choice: Choice) -> Desk:
+    """The desk with more forbidden: what its accounts may not buy, nor sell at a loss."""
+    data = table.data
+    security, lot = data.security.copy(), data.lot
+    no_buy = choice.no_buy
+    security["high"][no_buy] = np.minimum(security["high"], security["held"])[no_buy]
+    kept = ~(choice.no_loss[lot["security"]] & (lot["gain"] < 0.0))
+    if kept.all():
+        return replace(table, data=data._replace(security=security))
+    lot, n = lot[kept], len(security)
+    lot["before"] = before_units(lot["security"], lot["units"])
+    width = np.bincount(lot["security"], lot["width"], minlength=n)
+    low = np.maximum(security["low"], security["held"] - width - 1e-15)
+    security["low"] = np.where(low < 1e-12, 0.0, low)
+    security["part_units"] = np.bincount(lot["security"], lot["units"], minlength=n)
+    edges = np.searchsorted(lot["security"], np.arange(n + 1))
+    security["start"], security["stop"] = edges[:-1], edges[1:]
+    place, own = np.cumsum(kept) - 1, kept[data.wash_lot]
+    group = np.repeat(np.arange(len(data.washed)), np.diff(data.wash_start))[own]
+    start = np.searchsorted(group, np.arange(len(data.wash_start))).astype(np.int64)
+    data = data._replace(
+        security=security, lot=lot, wash_start=start, wash_lot=place[data.wash_lot[own]]
+    )
+    return replace(table, data=data, lot=table.lot[kept])
 
 
 def blocked(prepared: Prepared, taxpayer: Taxpayer) -> Mask:

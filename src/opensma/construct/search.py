@@ -61,23 +61,20 @@ class Change(NamedTuple):
 
 
 @njit(cache=True)
-def part_groups(data: Columns, units: Codes, keep_buys: bool) -> bool:
-    """Nothing is bought in a group that is sold at a loss: drop one side. True when any was."""
+def part_groups(data: Columns, units: Codes, kept: Mask) -> None:
+    """Nothing is bought in a group that is sold at a loss: drop the losses where `kept` (G,)."""
     groups = data.washed.shape[0]
     losses, buys = np.zeros(groups, dtype=np.bool_), np.zeros(groups, dtype=np.bool_)
     for i in range(units.shape[0]):
         name = data.security[i]
         losses[name.group] |= parts_of(name, data.lot, units[i])[3]
         buys[name.group] |= units[i] > 0
-    parted = False
     for i in range(units.shape[0]):
         name = data.security[i]
         if losses[name.group] and buys[name.group]:
-            parted = True
-            dropped = units[i] < 0 if keep_buys else units[i] > 0
+            dropped = units[i] < 0 if kept[name.group] else units[i] > 0
             if dropped:
                 units[i] = 0
-    return parted
 
 
 @njit(cache=True)

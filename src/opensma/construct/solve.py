@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
@@ -29,7 +28,7 @@ from opensma.construct.limits import (
     true_costs,
 )
 from opensma.construct.plan import Plan, Status, Trades
-from opensma.construct.prepare import Choice, Desk, Prepared, blocked, desk
+from opensma.construct.prepare import Choice, Desk, Prepared, blocked, desk, under
 from opensma.construct.problem import Codes, Floats, Mask, Taxpayer
 from opensma.construct.search import TAX, VARIANCE, State, start
 from opensma.construct.wash import lot_rows
@@ -48,6 +47,7 @@ class Draft:
     open: Desk  # as the law leaves it, before the household decides
     table: Desk  # under the choice
     choice: Choice
+    kept: Mask  # (G,) groups that better sell nothing at a loss
     relaxed: Relaxed
     seconds: float
 
@@ -111,14 +111,15 @@ def _drafts(prepared: Prepared, taxpayer: Taxpayer, as_of: int) -> tuple[list[Dr
     several = len(drafts) > 1
     rounds = _ROUNDS if several else int(_minds_washes(prepared, drafts))
     for _ in range(rounds):
-        decide = partial(_redraft, prepared, taxpayer, as_of, found, barred)
-        drafts = [_relaxed_again(decide(p, draft)) for p, draft in enumerate(drafts)]
+        drafts = [
+            _relaxed_again(_redraft(prepared, several, found, barred, draft)) for draft in drafts
+        ]
         found = ways(prepared, [draft.priced() for draft in drafts])
         bounds = max(bounds, found.shares, key=lambda parts: float(parts.sum()))
     if rounds:  # the last word, without relaxing once more
-        drafts = [
-            _redraft(prepared, taxpayer, as_of, found, barred, p, d) for p, d in enumerate(drafts)
-        ]
+        drafts = [_redraft(prepared, several, found, barred, draft) for draft in drafts]
+    else:
+        drafts = [replace(draft, kept=found.kept) for draft in drafts]
     return drafts, found, bounds
 
 
@@ -135,7 +136,8 @@ def _draft(
     started = time.perf_counter()
     table = desk(prepared, taxpayer, position, as_of, choice)
     found = relaxed(table)
-    return Draft(table, table, choice, found, time.perf_counter() - started)
+    kept = np.zeros(len(prepared.group_code), dtype=bool)
+    return Draft(table, table, choice, kept, found, time.perf_counter() - started)
 
 
 def _decided(prepared: Prepared, found: Ways, barred: Choice) -> Choice:
@@ -146,21 +148,13 @@ def _decided(prepared: Prepared, found: Ways, barred: Choice) -> Choice:
     return Choice(barred.no_buy | (contested & ~kept), barred.no_loss | (contested & kept))
 
 
-def _redraft(
-    prepared: Prepared,
-    taxpayer: Taxpayer,
-    as_of: int,
-    found: Ways,
-    barred: Choice,
-    position: int,
-    draft: Draft,
-) -> Draft:
+def _redraft(prepared: Prepared, several: bool, found: Ways, barred: Choice, draft: Draft) -> Draft:
     """The draft under the household's choice, recent shares at their price."""
     started = time.perf_counter()
     table, choice = draft.open, barred
-    if len(taxpayer.accounts) > 1:
+    if several:
         choice = _decided(prepared, found, barred)
-        table = desk(prepared, taxpayer, position, as_of, choice)
+        table = under(table, choice)
     relief = np.where(found.kept, -1.0, found.relief)[prepared.group]
     relief = np.where(relief > 0.0, relief / prepared.universe.price, relief)
     relief = np.where(table.data.washed[prepared.group], relief, 0.0)
@@ -168,7 +162,8 @@ def _redraft(
     prices = draft.relaxed.prices
     priced = table if prices.plain else reprice(table, prices)
     seconds = draft.seconds + time.perf_counter() - started
-    return Draft(draft.open, table, choice, replace(draft.relaxed, desk=priced), seconds)
+    again = replace(draft.relaxed, desk=priced)
+    return Draft(draft.open, table, choice, found.kept, again, seconds)
 
 
 def _relaxed_again(draft: Draft) -> Draft:
@@ -204,23 +199,23 @@ def _draft_as(
 ) -> Draft:
     """A draft of one account under another choice, recent shares priced as before."""
     started = time.perf_counter()
-    table = desk(prepared, taxpayer, position, as_of, choice)
+    table = under(earlier.draft.open, choice)
     table = guided(table, earlier.desk.relief, earlier.desk.last)
     found = relaxed(table, earlier.draft.relaxed)
     seconds = earlier.seconds + time.perf_counter() - started
-    return Draft(earlier.draft.open, table, choice, found, seconds)
+    return replace(earlier.draft, table=table, choice=choice, relaxed=found, seconds=seconds)
 
 
 def _answer(draft: Draft) -> Answer:
     """Whole units for one account; where they exceed a tracking-error cap, at a higher aversion."""
     started = time.perf_counter()
     found = draft.relaxed
-    dual, state, broken = _whole_units(found)
+    dual, state, broken = _whole_units(found, draft.kept)
     for times in _TIGHTER if found.desk.account.te_cap is not None else ():
         if broken <= 0.0:
             break
         found = at_aversion(found.desk, found, times)
-        dual, state, broken = _whole_units(found)
+        dual, state, broken = _whole_units(found, draft.kept)
     found = replace(found, desk=replace(found.desk, data=true_costs(found.desk)))
     state, broken = _no_worse(found, state, broken)
     seconds = time.perf_counter() - started + draft.seconds
@@ -245,7 +240,7 @@ def _adjusted(
     units[(units > 0) & choice.no_buy | lost] = 0
     if lost.any() and (earlier.desk.account.te_cap is not None or not prices.plain):
         return _answer(_draft_as(prepared, taxpayer, position, as_of, choice, earlier))
-    table = desk(prepared, taxpayer, position, as_of, choice)
+    table = under(earlier.draft.open, choice)
     table = guided(table, earlier.desk.relief, earlier.desk.last)
     table = _beside_others(prepared, table, position, sales, as_of)
     found = replace(earlier.relaxed, desk=replace(table, data=true_costs(table)))
@@ -257,11 +252,12 @@ def _adjusted(
     return replace(earlier, relaxed=found, state=state, broken=broken, seconds=seconds)
 
 
-def _whole_units(found: Relaxed) -> tuple[Floats, State, float]:
+def _whole_units(found: Relaxed, kept: Mask) -> tuple[Floats, State, float]:
     """Multipliers, trades in whole units and what limits they still break."""
     table, aversion = found.desk, found.prices.aversion
     dual, weight = found.dual.copy(), found.weight.copy()
-    state, broken = choose(table.data, table.limits, aversion, dual, found.centre.copy(), weight)
+    centre = found.centre.copy()
+    state, broken = choose(table.data, table.limits, aversion, dual, centre, weight, kept)
     capped = table.account.te_cap is not None
     if capped or not found.prices.plain:
         own, cash = 0.0 if capped else aversion, float(dual[table.data.factor.shape[1]])
