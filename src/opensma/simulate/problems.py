@@ -266,7 +266,8 @@ def _limits(
     sector_max, sector_min = np.full(sectors, np.inf), np.zeros(sectors)
     if rng.random() < recipe.wishes:
         code = int(rng.integers(0, sectors))
-        sector_max[code] = round(weight[code] * rng.uniform(0.7, 1.1), 4)
+        limit = round(weight[code] * rng.uniform(0.7, 1.1), 4)
+        sector_max[code] = limit if np.any(universe.sector == code) else np.inf
     if rng.random() < recipe.wishes:
         code = int(rng.integers(0, sectors))
         if sector_max[code] == np.inf:
