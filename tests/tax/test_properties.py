@@ -32,7 +32,9 @@ ODD_CENTS = Bounds(unit=7, halves=False)
 ODD_LEDGERS = ledgers(ODD_CENTS)
 UNSOLD = ("transfer_in", "transfer_out")  # basis that nobody paid or sold
 # Capital returned and dual bases of gifts move basis without a sale: I2 has tests of its own.
-ONLY_TRADES = ledgers(Bounds(unit=7, halves=False, sometimes=without("gift", "return_of_capital")))
+ONLY_TRADES = ledgers(
+    Bounds(unit=7, halves=False, sometimes=without(*UNSOLD, "gift", "return_of_capital"))
+)
 SHARE = Fraction(1, 10**9)  # quantities are printed to twelve decimals
 
 
@@ -294,7 +296,9 @@ def test_i7_an_event_listed_twice_is_never_booked_twice(drawn: tuple[Row, Row], 
         return
     assert (answer["error"]["reason"], answer["error"]["seq"]) == \
         ("event.twice", events[place]["seq"])  # fmt: skip
-    assert answer["open"] == first["open"]
+    later = {order_of(event) for event in events[place + 1 :]}
+    if order_of(events[place]) not in later - {None}:  # else matching waits for the order
+        assert answer["open"] == first["open"]
 
 
 @given(ledgers())
