@@ -2,17 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from opensma.cli import run
 from opensma.simulate import peer
+from opensma.simulate.families import FAMILIES
 
 
-def bench(capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, float]:
+def bench(capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
     words = ["construct", "bench", "--accounts", "6", "--names", "40", "--lots", "120"]
-    assert run([*words, "--peers", "3", "--workers", "1", "--json", *more]) == 0
-    document: dict[str, float] = json.loads(capsys.readouterr().out)
+    words += ["--peers", "3", "--family-accounts", "0", "--workers", "1", "--json"]
+    assert run([*words, *more]) == 0
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
     return document
 
 
@@ -36,10 +39,31 @@ def test_without_clarabel_the_benchmark_says_so_and_leaves_the_ratio_empty(
 ) -> None:
     monkeypatch.setattr(peer, "find_spec", lambda name: None)
     words = ["construct", "bench", "--accounts", "2", "--names", "30", "--lots", "60"]
-    assert run([*words, "--workers", "1", "--json"]) == 0
+    assert run([*words, "--family-accounts", "0", "--workers", "1", "--json"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["ratio_to_clarabel"] is None
     assert "Clarabel is not installed" in captured.err
+
+
+def test_the_benchmark_tells_families_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    families = bench(capsys, "--family-accounts", "3")["families"]
+    assert set(families) == set(FAMILIES)
+    for found in families.values():
+        assert found["accounts_per_second"] > 0
+        assert found["p99_decision_ms"] > 0
+        assert found["violations"] == 0
+        assert found["solved"] + found["infeasible"] + found["failed"] == found["accounts"]
+    for name in ("base", "small", "fractional", "large"):
+        assert 0 <= families[name]["median_gap_bps"] <= families[name]["p95_gap_bps"]
+    assert families["large"]["names"] == 6 * families["base"]["names"]
+
+
+def test_the_benchmark_finds_the_same_with_two_workers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one, two = (bench(capsys, "--accounts", "20", "--workers", number) for number in "12")
+    for name in ("solved", "failed", "median_gap_bps", "p95_gap_bps", "largest_violation_bps"):
+        assert one[name] == two[name]
 
 
 def test_examples_are_the_same_for_the_same_seed(tmp_path: Path) -> None:

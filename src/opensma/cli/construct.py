@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opensma.cli._construct_replay import command as replay_command
 from opensma.cli.output import (
     emit_json,
     json_option,
@@ -22,8 +23,10 @@ from opensma.cli.output import (
 
 if TYPE_CHECKING:
     from opensma.cli.construct_files.build import Problem
+    from opensma.cli.construct_files.solving import Solved
     from opensma.construct.plan import Plan
     from opensma.construct.problem import Taxpayer, Universe
+    from opensma.simulate.problems import Recipe
 
 FOLDER = click.Path(path_type=Path)
 _SHOWN = 20  # accounts not solved that are named on the terminal; the file names all
@@ -44,7 +47,8 @@ def solve_command(source: Path, out: Path, workers: int | None, as_json: bool) -
     """Decide for the accounts in DIR; write trades.parquet and accounts.parquet.
 
     DIR holds Parquet files: accounts, lots, securities, loadings, factor_cov, targets, and where
-    needed loss_sales and restrictions; and params.json. `sma construct example` writes one.
+    needed loss_sales and restrictions; and params.json. `sma construct example` writes one. Where a
+    decision fails, failed/ in the result folder gets the problem for `sma construct replay`.
     """
     from opensma.cli.construct_files.build import build_problem
     from opensma.cli.construct_files.reader import read_files
@@ -53,19 +57,24 @@ def solve_command(source: Path, out: Path, workers: int | None, as_json: bool) -
     check_out(out)
     problem = build_problem(read_files(source))
     started = time.perf_counter()
-    plans = solve_all(problem.universe, problem.taxpayers, problem.as_of_day, workers)
+    found = solve_taxpayers(problem.universe, problem.taxpayers, problem.as_of_day, workers)
     seconds = time.perf_counter() - started
+    plans = [plan for solved in found for plan in solved.plans]
     write_results(out, problem, {plan.account_id: plan for plan in plans})
-    summary = _summary(problem, plans, seconds, out)
+    saved = _save_failed(out / "failed", problem, found)
+    summary = {**_summary(problem, plans, seconds, out), "saved": saved}
     if as_json:
         emit_json(summary)
         return
-    table("", ("fact", "value"), [(name.replace("_", " "), v) for name, v in summary.items()])
+    facts = [(name.replace("_", " "), v) for name, v in summary.items() if v != []]
+    table("", ("fact", "value"), facts)
     left_alone = [plan for plan in plans if plan.status.value != "solved"]
     for plan in left_alone[:_SHOWN]:
         note(f"{plan.account_id}: {plan.status.value}: {plan.message}")
     if len(left_alone) > _SHOWN:
         note(f"and {len(left_alone) - _SHOWN} more: see accounts.parquet")
+    for path in saved[:_SHOWN]:
+        note(f"Look closer with: sma construct replay {path}")
 
 
 @group.command("bench")
@@ -77,6 +86,10 @@ def solve_command(source: Path, out: Path, workers: int | None, as_json: bool) -
     "--peers", type=click.IntRange(min=0), default=12, show_default=True,
     help="Accounts that Clarabel solves as well.",
 )  # fmt: skip
+@click.option(
+    "--family-accounts", type=click.IntRange(min=0), default=24, show_default=True,
+    help="Accounts of each family (`large`: a sixth); 0 leaves families out.",
+)  # fmt: skip
 @workers_option
 @json_option
 def bench_command(
@@ -85,37 +98,36 @@ def bench_command(
     lots: int,
     seed: int,
     peers: int,
+    family_accounts: int,
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Solve generated accounts, and a sample with Clarabel in the same run."""
-    from opensma.simulate.bench import measure
-    from opensma.simulate.problems import AS_OF_DAY, Recipe, generate_problems
+    """Solve generated accounts, and a sample with Clarabel in the same run.
+
+    The mixture runs on all cores, then every family on one core.
+    """
+    from opensma.simulate.problems import Recipe
     from opensma.workers import default_workers
 
     cores = workers or default_workers()
-    universe, taxpayers = generate_problems(seed, Recipe(names, accounts, lots))
-    solve_all(universe, taxpayers[:1], AS_OF_DAY, 1)  # compiles; not part of the time
-    started = time.perf_counter()
-    plans = solve_all(universe, taxpayers, AS_OF_DAY, cores)
-    seconds = time.perf_counter() - started
-    result = measure(universe, taxpayers, plans, AS_OF_DAY, peers)
-    if not result["clarabel"]:
-        note("Clarabel is not installed: the ratio is left empty. It comes with `make test`.")
+    size = {"accounts": accounts, "names": names, "lots": lots, "seed": seed}
     document = {
-        "accounts": accounts,
-        "names": names,
-        "lots": lots,
-        "seed": seed,
+        **size,
         "cores": cores,
-        "seconds": seconds,
-        "accounts_per_second": accounts / seconds,
-        **result,
+        **_mixture(seed, Recipe(names, accounts, lots), cores, peers),
     }
+    if not document["clarabel"]:
+        note("Clarabel is not installed: the ratio is left empty. It comes with `make test`.")
+    document["families"] = _families(seed, family_accounts, names, lots)
     if as_json:
         emit_json(document)
         return
+    families = document.pop("families")
     table("", ("figure", "value"), [(n.replace("_", " "), _figure(v)) for n, v in document.items()])
+    if families:
+        kept = [n for n in next(iter(families.values())) if n not in ("factors", "cores")]
+        head = ("family", *(name.replace("_", " ") for name in kept))
+        table("", head, [(n, *(_figure(f[c]) for c in kept)) for n, f in families.items()])
 
 
 @group.command("example")
@@ -159,6 +171,8 @@ def warm_up_command() -> None:
     compile_kernel()
 
 
+group.add_command(replay_command)
+
 # --- solving -----------------------------------------------------------------------------------
 
 
@@ -166,6 +180,14 @@ def solve_all(
     universe: Universe, taxpayers: Sequence[Taxpayer], as_of_day: int, workers: int | None
 ) -> list[Plan]:
     """Plans of all accounts, taxpayer by taxpayer; the same for any number of workers."""
+    found = solve_taxpayers(universe, taxpayers, as_of_day, workers)
+    return [plan for solved in found for plan in solved.plans]
+
+
+def solve_taxpayers(
+    universe: Universe, taxpayers: Sequence[Taxpayer], as_of_day: int, workers: int | None
+) -> list[Solved]:
+    """What was found for every taxpayer, in order, with the trouble of those that failed."""
     from opensma.cli.construct_files.solving import solve_shard
     from opensma.construct.solve import Prepared
     from opensma.workers import default_workers, map_shards
@@ -173,12 +195,74 @@ def solve_all(
     note_compilation()
     shards = _shards(taxpayers)
     shared = (Prepared(universe), as_of_day)
-    plans: list[Plan] = []
+    solved: list[Solved] = []
     with progress(sum(len(t.accounts) for t in taxpayers), "accounts") as advance:
         for found in map_shards(solve_shard, shared, shards, workers or default_workers()):
-            plans += found
-            advance(len(found))
-    return plans
+            solved += found
+            advance(sum(len(one.plans) for one in found))
+    return solved
+
+
+def _save_failed(folder: Path, problem: Problem, found: list[Solved]) -> list[str]:
+    """Save the problem of every taxpayer in trouble; what an earlier run left there goes away."""
+    from opensma import __version__
+    from opensma.construct.saved import SUFFIX, SavedProblem, file_name, pack
+
+    for old in folder.glob(f"*{SUFFIX}"):
+        old.unlink()
+    by_name = {taxpayer.taxpayer_id: taxpayer for taxpayer in problem.taxpayers}
+    saved = []
+    for one in found:
+        if one.trouble:
+            taxpayer = by_name[one.taxpayer_id]
+            content = pack(
+                SavedProblem(
+                    problem.universe, taxpayer, problem.as_of_day, __version__, one.trouble
+                )
+            )
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / file_name(one.taxpayer_id)
+            path.write_bytes(content)
+            saved.append(str(path))
+    return saved
+
+
+def _mixture(seed: int, recipe: Recipe, cores: int, peers: int) -> dict[str, Any]:
+    """Generate, decide and judge, in this order and through the disk; only deciding is timed."""
+    from tempfile import TemporaryDirectory
+
+    from opensma.construct.solve import Prepared
+    from opensma.simulate import bench
+    from opensma.simulate.problems import stream_problems
+    from opensma.workers import map_shards
+
+    universe, taxpayers = stream_problems(seed, recipe)
+    prepared = Prepared(universe)
+    with TemporaryDirectory(prefix="sma-bench-") as folder:
+        shards = bench.spool(Path(folder), taxpayers, _SHARD)
+        note_compilation()
+        bench.solve_spooled(prepared, shards[0])  # compiles; not part of the time
+        started = time.perf_counter()
+        with progress(recipe.accounts, "accounts") as advance:
+            for decided in map_shards(bench.solve_spooled, prepared, shards, cores):
+                advance(decided)
+        seconds = time.perf_counter() - started
+        sample = bench.read_accounts(shards, peers)
+        figures = bench.measure(universe, bench.read_decided(shards), sample)
+    return {"seconds": seconds, "accounts_per_second": recipe.accounts / seconds, **figures}
+
+
+def _families(seed: int, accounts: int, names: int, lots: int) -> dict[str, Any]:
+    from opensma.simulate.bench import measure_family
+    from opensma.simulate.families import FAMILIES
+
+    found = {}
+    if accounts:
+        with progress(len(FAMILIES), "families") as advance:
+            for name in FAMILIES:
+                found[name] = measure_family(name, seed, accounts, names, lots)
+                advance(1)
+    return found
 
 
 def _figure(value: object) -> object:
