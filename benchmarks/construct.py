@@ -117,7 +117,7 @@ def compare(
 
 def run_two_step(universe: Universe, taxpayer: Taxpayer) -> tuple[BareMoves | None, float]:
     """Clarabel twice, then rounding."""
-    return two_step(universe, taxpayer, taxpayer.accounts[0])
+    return two_step(universe, taxpayer, taxpayer.accounts[0], AS_OF_DAY)
 
 
 def run_lot_optimiser(universe: Universe, taxpayer: Taxpayer) -> tuple[BareMoves | None, float]:

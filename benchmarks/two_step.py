@@ -1,8 +1,10 @@
-"""The plain way: relax, fix the sign of every trade, solve again, round, repair the cash.
+"""The plain way: relax, fix the side of every name, solve again, round, repair the cash.
 
 This is what a convex solver gives without knowing about lots as choices: Clarabel solves both
 steps, shares are rounded to the nearest whole one, cash is brought into its band share by share.
-Purchases in groups sold at a loss are barred before each step, so that the plan is legal.
+The relaxation sells losses and buys the names back, so its net trade is a poor guide; the second
+step is solved for two rules (the sign of the net trade; every loss is taken) and the better plan
+kept. Purchases in groups sold at a loss are barred before each step, so that the plan is legal.
 """
 
 import time
@@ -10,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from opensma.construct.check import BareMoves
+from opensma.construct.check import BareMoves, check_trades, evaluate
 from opensma.construct.problem import Account, Taxpayer, Universe
 from opensma.simulate.peer import solve_with_clarabel
 
@@ -18,26 +20,54 @@ Vector = np.ndarray
 SMALL = 1e-7  # weight below which a trade of the relaxation is none
 
 
-def two_step(universe: Universe, taxpayer: Taxpayer, account: Account) -> tuple[BareMoves, float]:
-    """Trades of one account in whole shares, and the seconds of both solves and the rounding."""
+def two_step(
+    universe: Universe, taxpayer: Taxpayer, account: Account, as_of_day: int
+) -> tuple[BareMoves, float]:
+    """Trades of one account in whole shares, and the seconds of all solves and the rounding."""
     n = len(universe.price)
     barred = np.isin(universe.group, taxpayer.loss_groups)
-    value = account.cash + float(account.lots.quantity @ universe.price[account.lots.security])
-    held = np.bincount(account.lots.security, account.lots.quantity, minlength=n)
-    weight = held * universe.price / value
+    weight = _weight(universe, account)
     relaxed = solve_with_clarabel(universe, _barring(account, barred), np.zeros(n, dtype=np.int64))
     net = relaxed.weight - weight
-    side = np.where(net > SMALL, 1, -1).astype(np.int64)
-    losing = _losing(universe, account) & (net < -SMALL)
-    barred |= np.isin(universe.group, universe.group[losing])
-    side[barred] = -1
+    seconds = relaxed.seconds
+    losing = _losing(universe, account)
+    found = []
+    for sold in (net < -SMALL, (net < -SMALL) | losing):
+        moves, more = _second_step(universe, account, net, sold, losing & sold, barred)
+        seconds += more
+        worth = evaluate(universe, taxpayer, [moves], as_of_day)[0].objective
+        broken = len(check_trades(universe, taxpayer, [moves], as_of_day))
+        found.append((broken, worth, moves))
+    return min(found, key=lambda one: one[:2])[2], seconds
+
+
+def _second_step(
+    universe: Universe,
+    account: Account,
+    net: Vector,
+    sold: Vector,
+    harvested: Vector,
+    barred: Vector,
+) -> tuple[BareMoves, float]:
+    """Solve with the sides fixed and round; names in groups of a loss are not bought."""
+    barred = barred | np.isin(universe.group, universe.group[harvested])
+    side = np.where((net > SMALL) & ~sold & ~barred, 1, -1).astype(np.int64)
     again = solve_with_clarabel(universe, _barring(account, barred), side)
     started = time.perf_counter()
+    lots, weight = account.lots, _weight(universe, account)
+    value = account.cash + float(lots.quantity @ universe.price[lots.security])
+    held = np.bincount(lots.security, lots.quantity, minlength=len(weight))
     shares = (again.weight - weight) * value / universe.price
     shares[np.abs(again.weight - weight) < SMALL] = 0.0
     moves = _rounded(universe, account, shares, held, value, barred)
-    seconds = relaxed.seconds + again.seconds + time.perf_counter() - started
-    return moves, seconds
+    return moves, again.seconds + time.perf_counter() - started
+
+
+def _weight(universe: Universe, account: Account) -> Vector:
+    lots = account.lots
+    worth = lots.quantity * universe.price[lots.security]
+    held = np.bincount(lots.security, worth, minlength=len(universe.price))
+    return held / (account.cash + float(worth.sum()))
 
 
 def _barring(account: Account, barred: Vector) -> Account:
