@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from opensma.book import runs
 from opensma.book.daybook import DayContext, check_session, open_day
@@ -65,12 +66,14 @@ def run_day(
     workers: Workers = 1,
     batch: int = 50,
     notice: Notice = lambda _stage, _accounts: lambda _done: None,
+    failed: Path | None = None,
 ) -> DayReport:
     """Run a trading day, or finish one that was interrupted; a finished day changes nothing.
 
     `recorded_at` is the time that new facts carry; an interrupted run keeps its own. `notice` is
     told each stage with its number of accounts, and returns what to call with accounts done.
-    `workers` is a number of processes or the address of a Ray cluster (text).
+    `workers` is a number of processes or the address of a Ray cluster (text). Problems that the
+    solver failed are saved in `failed`, beside the book unless told otherwise.
     """
     seen = market.until(day)
     with book.only_run():
@@ -78,8 +81,9 @@ def run_day(
         if run.status != "done":
             start_early(workers, WORKERS_NEED)
             context = open_day(
-                book, seen, run, day.toordinal(), workers=workers, batch=batch, progress=_quiet
-            )
+                book, seen, run, day.toordinal(),
+                workers=workers, batch=batch, progress=_quiet, failed=failed,
+            )  # fmt: skip
             _run_stages(context, notice)
     with book.read() as connection:
         return DayReport(

@@ -13,6 +13,8 @@ from opensma.book.plans import day_plans
 from opensma.book.state import AccountState
 from opensma.book.store import Book, open_book
 from opensma.book.verify import verify
+from opensma.construct.saved import unpack
+from opensma.construct.solve import Prepared
 from opensma.day import DayReport, run_day
 from opensma.errors import PlanError
 from opensma.market import Market, open_market
@@ -137,3 +139,46 @@ def test_a_decision_that_fails_is_an_exception_of_its_taxpayer_and_the_day_goes_
     own = sorted(a.account_id for a in accounts if a.taxpayer_id == "tp-00001")
     assert [e.account_id for e in report.exceptions if e.code == "plan.broken"] == own
     assert solved(book, report)
+
+
+def test_the_problem_of_a_failed_decision_is_saved_beside_the_book_for_replay(
+    book: Book, market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = propose.solve_taxpayer
+
+    def solve(prepared, problem, day):  # type: ignore[no-untyped-def]
+        if problem.taxpayer_id == "tp-00001":
+            raise ZeroDivisionError("a price of nothing")
+        return really(prepared, problem, day)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(propose, "solve_taxpayer", solve)
+        report = run(book, market)
+    assert book.path is not None
+    day = market.day(-1).isoformat()
+    file = book.path.with_suffix(".failed") / day / "tp-00001.problem.npz"
+    told = [e for e in report.exceptions if e.code == "plan.error"]
+    assert told
+    assert all(f"sma construct replay {day}/{file.name}" in e.remedy for e in told)
+    assert all("a price of nothing" in e.message for e in told)
+    assert [f.name for f in file.parent.iterdir()] == [file.name]
+    saved = unpack(file.read_bytes(), str(file))
+    assert {a.account_id for a in saved.taxpayer.accounts} == {e.account_id for e in told}
+    plans = really(Prepared(saved.universe), saved.taxpayer, saved.as_of_day)
+    assert all(plan.status.value in ("solved", "infeasible") for plan in plans)
+    assert solved(book, report)
+
+
+def test_a_folder_that_cannot_be_written_does_not_stop_the_day(
+    book: Book, market: Market, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def solve(prepared, problem, day):  # type: ignore[no-untyped-def]
+        raise PlanError("plan.broken", "No plan.", remedy="Look.")
+
+    monkeypatch.setattr(propose, "solve_taxpayer", solve)
+    (tmp_path / "taken").write_text("a file, no folder")
+    report = run_day(book, market, market.day(-1), recorded_at="t", failed=tmp_path / "taken")
+    assert report.run.status == "done"
+    remedies = {e.remedy for e in report.exceptions if e.code == "plan.broken"}
+    assert all(r.startswith("Look. The problem could not be saved: ") for r in remedies)
+    assert remedies

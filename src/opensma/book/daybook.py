@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 from sqlalchemy import Connection
@@ -38,6 +39,7 @@ class DayContext:
     workers: Workers
     batch: int  # taxpayers per transaction
     progress: Progress
+    failed: Path  # folder for problems that the solver failed
 
     @property
     def iso(self) -> str:
@@ -87,12 +89,22 @@ def open_day(
     workers: Workers,
     batch: int,
     progress: Progress,
+    failed: Path | None = None,
 ) -> DayContext:
     """Everything the stages share."""
     with book.read() as connection:
         keys = key_map(connection, market)
         found = tuple(households(connection, date.fromordinal(day).isoformat()))
-    return DayContext(book, market, keys, day, run, found, workers, batch, progress)
+    folder = failed or failed_folder(book)
+    return DayContext(book, market, keys, day, run, found, workers, batch, progress, folder)
+
+
+def failed_folder(book: Book) -> Path:
+    """Where failed problems go unless told otherwise: `sma.failed` beside the book `sma.db`.
+
+    A book on a server has no folder beside it: the working folder is used.
+    """
+    return book.path.with_suffix(".failed") if book.path is not None else Path("sma.failed")
 
 
 def check_session(market: Market, day: date) -> None:

@@ -66,7 +66,7 @@ def solve_command(source: Path, out: Path, workers: int | None, as_json: bool) -
     if as_json:
         emit_json(summary)
         return
-    facts = [(name.replace("_", " "), v) for name, v in summary.items() if v != []]
+    facts = [(name.replace("_", " "), v) for name, v in summary.items() if name != "saved"]
     table("", ("fact", "value"), facts)
     left_alone = [plan for plan in plans if plan.status.value != "solved"]
     for plan in left_alone[:_SHOWN]:

@@ -46,6 +46,12 @@ def group() -> None:
 @workers_option
 @click.option("--ray", "ray_address", metavar="ADDRESS", help="Decide on this Ray cluster instead.")
 @market_option
+@click.option(
+    "--failed",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for problems that the solver failed.  [default: BOOK.failed beside the book]",
+)
 @json_option
 def run_command(
     book: str,
@@ -53,6 +59,7 @@ def run_command(
     workers: int | None,
     ray_address: str | None,
     market_path: Path | None,
+    failed: Path | None,
     as_json: bool,
 ) -> None:
     """Run one trading day over all accounts, or finish one that was interrupted.
@@ -60,6 +67,7 @@ def run_command(
     Running a finished day again changes nothing. Accounts that need a person are listed with the
     reason and what to do; they keep their holdings.
     """
+    from opensma.book.daybook import failed_folder
     from opensma.book.market_link import market_of
     from opensma.book.store import open_book
     from opensma.day import run_day
@@ -84,8 +92,12 @@ def run_command(
             recorded_at=now,
             workers=ray_address or workers or default_workers(),
             notice=notice,
+            failed=failed,
         )
     _tell(report.run, report.accounts, report.stages, report.exceptions, as_json)
+    folder = (failed or failed_folder(opened)) / date.isoformat()
+    if folder.is_dir():
+        note(f"Problems that the solver failed are in {folder}: sma construct replay FILE")
 
 
 @group.command("show")

@@ -1,22 +1,27 @@
 """Stage `decide`: ask `construct` for every taxpayer's plans and file them with their reasons.
 
 Shards of taxpayers run in worker processes that read the book themselves; plans come back as rows
-and are written here, a batch of taxpayers per transaction. One account's failure stays its own.
+and are written here, a batch of taxpayers per transaction. One account's failure stays its own;
+where the solver was in trouble, the problem is saved beside the book for `sma construct replay`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from opensma import __version__
 from opensma.book.daybook import DayContext
 from opensma.book.ledger import load_states
 from opensma.book.master import Household
-from opensma.book.plans import PlanContext, day_plans, put_plan_rows, stored
+from opensma.book.plans import PlanContext, StoredPlan, day_plans, put_plan_rows, stored
 from opensma.book.runs import ExceptionRecord, add_exceptions, day_exceptions
 from opensma.book.state import AccountState
 from opensma.book.store import Book, Connection, row_of
 from opensma.construct.plan import Plan, Status
+from opensma.construct.problem import Taxpayer
+from opensma.construct.saved import SavedProblem, decide, file_name, pack
 from opensma.construct.solve import Prepared, solve_taxpayer
 from opensma.errors import InvariantError, OpensmaError, PlanError
 from opensma.market import estimate_risk
@@ -47,6 +52,8 @@ class Filed:
     plans: list[tuple[Any, ...]]
     trades: list[tuple[Any, ...]]
     exceptions: list[ExceptionRecord]
+    troubled: list[ExceptionRecord]  # accounts that the solver failed
+    saved: tuple[str, bytes] | None  # their problem: file name and content
 
 
 def decide_stage(context: DayContext) -> dict[str, object]:
@@ -58,8 +65,9 @@ def decide_stage(context: DayContext) -> dict[str, object]:
         for some, filed in zip(
             shards, map_shards(decide_shard, shared, shards, context.workers), strict=True
         ):
+            kept = [_saved(context.failed / context.iso, one) for one in filed]
             with context.commit(STAGE, some) as connection:
-                _file(connection, filed)
+                _file(connection, kept)
             context.progress(sum(len(h.accounts) for h in some))
     return _outcome(context)
 
@@ -88,23 +96,56 @@ def _decide(shared: DecideShared, household: Household, states: dict[int, Accoun
     problem, errors = taxpayer_problem(shared.day, household, states, shared.skipped)
     exceptions = [_stopped(shared.run_id, name, error) for name, error in errors.items()]
     if not problem.accounts:
-        return Filed(key, [], [], exceptions)
+        return Filed(key, [], [], exceptions, [], None)
     key_of_account = {a.account_id: a.account_key for a in household.accounts}
-    try:
-        plans = solve_taxpayer(shared.prepared, problem, shared.day.view.day)
-        filed = [
-            (plan, stored(plan, _plan_context(shared, states[key_of_account[plan.account_id]])))
-            for plan in plans
-        ]
-    except (PlanError, InvariantError) as error:
-        ids = [a.account_id for a in problem.accounts]
-        exceptions += [_stopped(shared.run_id, account_id, error) for account_id in ids]
-        return Filed(key, [], [], exceptions)
+    decided = decide(shared.prepared, problem, shared.day.view.day, solve_taxpayer)
+    trouble, error = decided.trouble, decided.error
+    filed: list[tuple[Plan, tuple[StoredPlan, list[tuple[Any, ...]]]]] = []
+    if error is None:
+        try:
+            filed = [
+                (plan, stored(plan, _plan_context(shared, states[key_of_account[plan.account_id]])))
+                for plan in decided.plans
+            ]
+        except (PlanError, InvariantError) as refused:
+            trouble, error = (*trouble, str(refused)), refused
+    if error is not None:
+        ours = [_stopped(shared.run_id, a.account_id, error) for a in problem.accounts]
+        return Filed(key, [], [], exceptions, ours, _packed(shared, problem, trouble))
+    failed = [_not_solved(shared.run_id, p) for p in decided.plans if p.status is Status.FAILED]
     exceptions += [
-        _not_solved(shared.run_id, plan) for plan in plans if plan.status is not Status.SOLVED
+        _not_solved(shared.run_id, p) for p in decided.plans if p.status is Status.INFEASIBLE
     ]
     rows = [row_of(record) for _, (record, _) in filed]
-    return Filed(key, rows, [row for _, (_, trades) in filed for row in trades], exceptions)
+    trades = [row for _, (_, trades) in filed for row in trades]
+    saved = _packed(shared, problem, trouble) if trouble else None
+    return Filed(key, rows, trades, exceptions, failed, saved)
+
+
+def _packed(shared: DecideShared, problem: Taxpayer, trouble: tuple[str, ...]) -> tuple[str, bytes]:
+    day = shared.day
+    saved = SavedProblem(day.universe, problem, day.view.day, __version__, trouble)
+    return file_name(problem.taxpayer_id), pack(saved)
+
+
+def _saved(folder: Path, filed: Filed) -> Filed:
+    """Write the problem of a taxpayer in trouble; its exceptions name the command to look closer.
+
+    The same run writes the same bytes, so a day that is killed and run again changes nothing. The
+    remedy names no folder: a book says the same on every machine.
+    """
+    if filed.saved is None:
+        return filed
+    name, content = filed.saved
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    except OSError as error:  # a full disk must not stop the accounts that were decided
+        told = f"The problem could not be saved: {error.strerror}."
+    else:
+        told = f"In the folder of failed problems: sma construct replay {folder.name}/{name}"
+    troubled = [replace(e, remedy=f"{e.remedy} {told}".strip()) for e in filed.troubled]
+    return replace(filed, troubled=troubled)
 
 
 def _plan_context(shared: DecideShared, state: AccountState) -> PlanContext:
@@ -143,7 +184,7 @@ def _file(connection: Connection, filed: list[Filed]) -> None:
     put_plan_rows(
         connection, [row for f in filed for row in f.plans], [t for f in filed for t in f.trades]
     )
-    add_exceptions(connection, [e for f in filed for e in f.exceptions])
+    add_exceptions(connection, [e for f in filed for e in (*f.exceptions, *f.troubled)])
 
 
 def _outcome(context: DayContext) -> dict[str, object]:
