@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from opensma.construct.columns import Columns, Limits, Record
-from opensma.construct.grid import CANDIDATES, candidates, weight_of
+from opensma.construct.grid import CANDIDATES, candidates, empties, weight_of
 from opensma.construct.problem import Codes, Floats, Mask
 from opensma.construct.wash import group_parts, parts_of
 
@@ -235,6 +235,37 @@ def propose(data: Columns, state: State, goal: Goal, i: int, slope: float, out: 
 
 
 @njit(cache=True)
+def repair(data: Columns, limits: Limits, goal: Goal, state: State) -> None:
+    """Bring rounded trades back inside the limits by single units, so that no choice is undone."""
+    scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
+    for _ in range(SWEEPS):
+        broken, changed = _broken(data, limits, state.level, state.total), False
+        if broken <= 0.0:
+            return
+        for i in range(data.security.shape[0]):
+            now, name = state.units[i], data.security[i]
+            if now == 0 or (now < 0 and empties(name, now)):
+                continue
+            slope = slope_of(data, state, i, weight_of(name, now))
+            best, trade = -GAIN, now
+            for other in (now - 1, now + 1):
+                if abs(other) * name.step < name.least or other < -name.part_units or other == 0:
+                    continue
+                change = change_of(data, state, i, other, slope)
+                worse = broken_after(data, limits, state, i, change, scratch, sums) - broken
+                gain = goal.aversion * 0.5 * change.variance + change.tax + PENALTY * worse
+                if gain < best and legal(data, state, i, other, change.loss):
+                    best, trade = gain, other
+            if trade != now:
+                apply(data, state, i, trade, change_of(data, state, i, trade, slope))
+                broken, changed = _broken(data, limits, state.level, state.total), True
+                if broken <= 0.0:
+                    return
+        if not changed:
+            return
+
+
+@njit(cache=True)
 def singles(
     data: Columns, limits: Limits, goal: Goal, state: State, margin: Floats, full: bool
 ) -> int:
@@ -449,6 +480,7 @@ def _shift(
 def improve(data: Columns, limits: Limits, goal: Goal, state: State) -> float:
     """Singles and pairs until neither helps; returns by how much limits are still broken."""
     margin = np.zeros(data.security.shape[0])
+    repair(data, limits, goal, state)
     for _ in range(3):
         for again in range(2):
             singles(data, limits, goal, state, margin, again == 0)
