@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from opensma.cli import run
-from opensma.cli.construct_files.build import build_problem
+from opensma.cli.construct_files.build import build_parts, build_problem
 from opensma.cli.construct_files.reader import read_files
 from opensma.cli.construct_files.writer import write_inputs
 from opensma.construct.problem import Account, Taxpayer
+from opensma.errors import InputError
 from opensma.simulate.problems import AS_OF_DAY, Recipe, generate_problems
 
 RECIPE = Recipe(30, 8, 90, 6, 4, wishes=0.5, losses=1.0)
@@ -470,3 +471,39 @@ def test_a_missing_folder_and_a_file_as_out_are_named(
     (tmp_path / "taken").write_text("")
     code, document = solve(folder, tmp_path / "taken", capsys)
     assert (code, document["error"]["code"]) == (2, "construct.out")
+
+
+# --- in parts ------------------------------------------------------------------------------------
+
+
+def test_parts_hold_the_same_as_the_whole(generated: Path, tmp_path: Path) -> None:
+    whole = build_problem(read_files(generated))
+    parts = list(build_parts(read_files(generated, tmp_path), 3))
+    assert len(parts) > 2
+    taxpayers = [taxpayer for part in parts for taxpayer in part.taxpayers]
+    assert [t.taxpayer_id for t in taxpayers] == [t.taxpayer_id for t in whole.taxpayers]
+    for mine, theirs in zip(taxpayers, whole.taxpayers, strict=True):
+        assert mine.loss_groups.tolist() == theirs.loss_groups.tolist()
+        for one, other in zip(mine.accounts, theirs.accounts, strict=True):
+            compare_accounts(other, one)
+    lots = {name: ids.tolist() for part in parts for name, ids in part.lot_ids.items()}
+    assert lots == {name: ids.tolist() for name, ids in whole.lot_ids.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "row"),
+    [
+        ("lots", "'NOBODY', 'L1', 'S0001', DATE '2020-01-01', 1.0, 1.0", "account_id"),
+        ("targets", "'NOBODY', 'S0001', 0.1", "account_id"),
+        ("restrictions", "'NOBODY', 'exclude', 'S0001', NULL", "account_id"),
+        ("loss_sales", "'NOBODY', 'NONE', DATE '2026-03-30', 1.0", "security_id"),
+    ],
+)
+def test_a_wrong_row_keeps_its_number_in_the_file_whatever_the_part(
+    name: str, values: str, row: str, folder: Path, tmp_path: Path
+) -> None:
+    rewrite(folder, name, f"SELECT * FROM it UNION ALL SELECT {values}")
+    last = sql(f"SELECT count(*) FROM '{folder}/{name}.parquet'")[0][0]
+    with pytest.raises(InputError) as caught:
+        list(build_parts(read_files(folder, tmp_path), 3))
+    assert caught.value.where == f"{name}.parquet:{row}, row {last}"

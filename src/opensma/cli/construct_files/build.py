@@ -6,6 +6,7 @@ sector covers all its securities; loss sales of taxpayers without an account her
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -37,7 +38,7 @@ Ids = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A whole folder, checked: what to solve, and how to name the answer."""
+    """A folder or a part of it, checked: what to solve, and how to name the answer."""
 
     universe: Universe
     taxpayers: list[Taxpayer]
@@ -49,11 +50,37 @@ class Problem:
 
 def build_problem(files: Files) -> Problem:
     """Check every value and make the arrays; InputError names the first that is wrong."""
-    tables = files.tables
-    universe = _universe(tables, files.factors)
+    (problem,) = build_parts(files, len(files.tables["accounts"]["account_id"]))
+    return problem
+
+
+def build_parts(files: Files, accounts: int) -> Iterator[Problem]:
+    """The same in parts of whole taxpayers with about so many accounts, at least one part."""
+    universe = _universe(files.tables, files.factors)
+    table = files.tables["accounts"]
+    _check_accounts(table)
+    part_of = _parts(table, accounts)
+    owners = table["taxpayer_id"].astype(str)
+    part = np.array([part_of[owner] for owner in owners], dtype=np.int64)
+    part_of_account = dict(zip(table["account_id"].astype(str), part.tolist(), strict=True))
+    files.split({"account_id": part_of_account, "taxpayer_id": part_of})
+    for number in range(int(part.max(initial=0)) + 1):
+        mine = {column: values[part == number] for column, values in table.items()}
+        yield _problem(universe, files, {**files.part(number), "accounts": mine})
+
+
+def _parts(accounts: Columns, size: int) -> dict[str, int]:
+    """The part of every taxpayer, in the order of their names."""
+    owners, members = np.unique(accounts["taxpayer_id"].astype(str), return_counts=True)
+    before = np.cumsum(members) - members
+    return {
+        str(owner): int(first) // max(size, 1) for owner, first in zip(owners, before, strict=True)
+    }
+
+
+def _problem(universe: Universe, files: Files, tables: dict[str, Columns]) -> Problem:
     row_of = {name: row for row, name in enumerate(universe.security)}
     accounts = tables["accounts"]
-    _check_accounts(accounts)
     names = [str(name) for name in accounts["account_id"]]
     position = {name: row for row, name in enumerate(names)}
     lots = _lots(tables["lots"], row_of, position, files.as_of_day)
@@ -89,7 +116,7 @@ def require(table: Columns, name: str, column: str, good: Mask, needed: str) -> 
     for row in np.flatnonzero(~(good | empty)):
         raise bad(
             "value_range", f"{column} is {values[row]:g}; it must be {needed}.",
-            f"{name}.parquet:{column}, row {row + 1}", "Correct the value.",
+            f"{name}.parquet:{column}, row {table['row'][row]}", "Correct the value.",
         )  # fmt: skip
 
 
@@ -99,19 +126,23 @@ def _unique(table: Columns, name: str, *columns: str) -> None:
         if key in seen:
             raise bad(
                 "duplicate", f"{', '.join(str(part) for part in key)} appears twice.",
-                f"{name}.parquet:{','.join(columns)}, row {row + 1}", "Keep one of the rows.",
+                f"{name}.parquet:{','.join(columns)}, row {table['row'][row]}",
+                "Keep one of the rows.",
             )  # fmt: skip
         seen.add(key)
 
 
-def look_up(ids: Ids, known: dict[str, int], noun: str, where: str) -> Codes:
-    """Rows of ids in a dictionary; an id that it does not hold is an error."""
+def look_up(table: Columns, column: str, known: dict[str, int], file: str) -> Codes:
+    """Rows of a column's ids in a dictionary; an id that it does not hold is an error."""
+    ids = table[column]
     rows = np.array([known.get(name, -1) for name in ids], dtype=np.int64)
     for row in np.flatnonzero(rows < 0):
-        table = "accounts" if noun == "account" else "securities"
+        noun = column.removesuffix("_id")
+        home = "accounts" if noun == "account" else "securities"
         raise bad(
-            f"unknown_{noun}", f"There is no {noun} '{ids[row]}' in {table}.parquet.",
-            f"{where}, row {row + 1}", f"Correct the {noun}, or add it to {table}.parquet.",
+            f"unknown_{noun}", f"There is no {noun} '{ids[row]}' in {home}.parquet.",
+            f"{file}.parquet:{column}, row {table['row'][row]}",
+            f"Correct the {noun}, or add it to {home}.parquet.",
         )  # fmt: skip
     return rows
 
@@ -147,7 +178,7 @@ def _universe(tables: dict[str, Columns], factors: tuple[str, ...]) -> Universe:
 def _loadings(table: Columns, factors: tuple[str, ...], ids: tuple[str, ...]) -> Floats:
     _unique(table, "loadings", "security_id")
     known = {name: row for row, name in enumerate(ids)}
-    rows = look_up(table["security_id"], known, "security", "loadings.parquet:security_id")
+    rows = look_up(table, "security_id", known, "loadings")
     missing = set(range(len(ids))) - set(rows.tolist())
     if missing:
         raise bad(
@@ -198,7 +229,8 @@ def _check_accounts(table: Columns) -> None:
         what = "Both risk_aversion and te_cap are set." if given[row] else "Neither is set."
         raise bad(
             "risk_choice", f"{what} Exactly one of the two says how risk counts.",
-            f"accounts.parquet:risk_aversion,te_cap, row {row + 1}", "Leave one of them empty.",
+            f"accounts.parquet:risk_aversion,te_cap, row {table['row'][row]}",
+            "Leave one of them empty.",
         )  # fmt: skip
 
 
@@ -247,10 +279,11 @@ def _lots(
     for row in np.flatnonzero(table["acquired"] > as_of_day):
         raise bad(
             "acquired_after", "The lot was acquired after as_of.",
-            f"lots.parquet:acquired, row {row + 1}", "Correct the date, or as_of in params.json.",
+            f"lots.parquet:acquired, row {table['row'][row]}",
+            "Correct the date, or as_of in params.json.",
         )  # fmt: skip
-    account = look_up(table["account_id"], position, "account", "lots.parquet:account_id")
-    security = look_up(table["security_id"], row_of, "security", "lots.parquet:security_id")
+    account = look_up(table, "account_id", position, "lots")
+    security = look_up(table, "security_id", row_of, "lots")
     lot = table["lot_id"].astype(str)
     order = np.lexsort((lot, table["acquired"], account))
     edges = np.searchsorted(account[order], np.arange(len(position) + 1))
@@ -274,13 +307,12 @@ def _targets(table: Columns, row_of: dict[str, int], position: dict[str, int]) -
     name = "targets"
     _unique(table, name, "account_id", "security_id")
     require(table, name, "weight", table["weight"] >= 0.0, "at least 0")
-    security = look_up(table["security_id"], row_of, "security", "targets.parquet:security_id")
+    security = look_up(table, "security_id", row_of, "targets")
     named = np.array([name is not None for name in table["account_id"]], dtype=bool)
     own = np.flatnonzero(named)
     account = np.full(len(named), -1, dtype=np.int64)
-    account[own] = look_up(
-        table["account_id"][own], position, "account", "targets.parquet:account_id"
-    )
+    mine = {column: values[own] for column, values in table.items()}
+    account[own] = look_up(mine, "account_id", position, "targets")
     common = _weights(security, table["weight"], account == -1, len(row_of), "(every account)")
     has_own = np.unique(account[own])
     targets = []
@@ -315,10 +347,10 @@ def _loss_groups(
     """By taxpayer the groups sold at a loss from 30 days ago to now (W1: day 30 counts)."""
     where = "loss_sales.parquet"
     require(table, "loss_sales", "quantity", table["quantity"] >= 0.0, "at least 0")
-    security = look_up(table["security_id"], row_of, "security", f"{where}:security_id")
+    security = look_up(table, "security_id", row_of, "loss_sales")
     for row in np.flatnonzero(table["sold"] > as_of_day):
         raise bad(
-            "sold_after", "The sale is after as_of.", f"{where}:sold, row {row + 1}",
+            "sold_after", "The sale is after as_of.", f"{where}:sold, row {table['row'][row]}",
             "Correct the date, or as_of in params.json.",
         )  # fmt: skip
     live = (table["sold"] >= as_of_day - WINDOW_DAYS) & (table["quantity"] > 0.0)

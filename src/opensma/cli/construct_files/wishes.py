@@ -20,10 +20,9 @@ def account_limits(
     free = _free(universe)  # shared by accounts without wishes: nobody writes into it
     limits = [free] * len(position)
     sectors = {name: code for code, name in enumerate(universe.sector_name)}
-    for row, (account, kind, key, value) in enumerate(
-        zip(*(table[name] for name in ("account_id", "kind", "key", "value")), strict=True)
-    ):
-        place = f"row {row + 1}"
+    names = ("row", "account_id", "kind", "key", "value")
+    for row, account, kind, key, value in zip(*(table[name] for name in names), strict=True):
+        place = f"row {row}"
         if account not in position:
             raise _unknown("account", account, f"account_id, {place}", "Correct the account.")
         number = position[account]
