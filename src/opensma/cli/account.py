@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opensma.cli import _account_what_if
 from opensma.cli.day import market_option
 from opensma.cli.output import book_option, emit_json, json_option, plain, table
 
@@ -41,6 +42,8 @@ account_argument = click.argument("account_id", metavar="ID")
 def group() -> None:
     """One account: what it holds, what it is worth, and why it holds what it holds."""
 
+
+group.add_command(_account_what_if.command)
 
 @group.command("list")
 @book_option

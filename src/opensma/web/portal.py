@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from http import HTTPStatus
 from pathlib import Path
 from threading import Lock
@@ -23,12 +24,14 @@ from opensma.errors import InputError, OpensmaError
 from opensma.market import Market
 from opensma.report.charts import value_chart
 from opensma.report.explain import why_not_traded, why_traded
+from opensma.report.what_if import price_head, verdict
 from opensma.tax.forms import Form8949Row, to_csv
-from opensma.web import accounts, listing, taxes
+from opensma.trade.change_text import FIELDS
+from opensma.web import accounts, listing, taxes, what_if
 from opensma.web.assets import Asset, kept
 from opensma.web.shield import HEADERS
 
-UNKNOWN = ("account.unknown", "trade.unknown", "account.closed")
+UNKNOWN = ("account.unknown", "trade.unknown", "account.closed", "account.not_open")
 YEARS_KEPT = 8
 SIZES = {"wide": (1060, 320), "narrow": (350, 300)}
 
@@ -45,6 +48,9 @@ class Portal:
     _lock: Lock = field(default_factory=Lock)
     _kept: tuple[object, ProgramView] | None = None
     _years: dict[tuple[str, int | None], tuple[object, TaxYear]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.desk = what_if.Desk(self.book, self.market)
 
     # --- pages ---------------------------------------------------------------------------------
 
@@ -170,6 +176,28 @@ class Portal:
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         text = to_csv(view.rows, Form8949Row)
         return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+    def what_if(self, request: Request) -> Response:
+        """What a change would do to the account's next plan; prices of its restrictions."""
+        account_id = request.path_params["account_id"]
+        stands = self.desk.standing(account_id, self.viewer)
+        asked = what_if.read_asked(request.query_params)
+        answer = what_if.answer(stands, asked)
+        account = stands.account
+        return self._page(
+            "what_if.html",
+            account_id=account_id,
+            asked=asked,
+            answer=answer,
+            verdict="" if answer.told is None else verdict(answer.told),
+            cap="" if account.te_cap is None else f"{account.te_cap * 100:g}",
+            aversion="" if account.risk_aversion is None else f"{account.risk_aversion:g}",
+            figures=what_if.FIGURES,
+            names=FIELDS,
+            price_head=price_head,
+            day=date.fromordinal(stands.ready.ordinal).isoformat(),
+            stopped=self._stopped(),
+        )
 
     def exceptions(self, request: Request) -> Response:
         """What needs a person, each with what to do."""
