@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from opensma.cli.construct import solve_all
+from opensma.cli.construct_files.solving import solve_shard
 from opensma.construct.check import BareMoves, check_plans, check_trades, evaluate
 from opensma.construct.plan import Plan, Status
 from opensma.construct.problem import Account, LotColumns, Taxpayer, Universe
 from opensma.construct.solve import Prepared, solve_taxpayer
 from opensma.simulate.problems import AS_OF_DAY, Recipe, generate_problems
+from opensma.workers import map_shards
 
 CASES = [(seed, 30 + 10 * (seed % 4)) for seed in range(12)]
 Solved = tuple[Universe, list[Taxpayer], list[list[Plan]]]
@@ -143,10 +144,22 @@ def test_the_order_of_lots_does_not_matter(seed: int) -> None:
 
 def test_the_number_of_workers_does_not_matter() -> None:
     universe, taxpayers = generate_problems(5, recipe(40, accounts=60))
-    alone = solve_all(universe, taxpayers, AS_OF_DAY, 1)
-    together = solve_all(universe, taxpayers, AS_OF_DAY, 2)
+    shards = [taxpayers[::2], taxpayers[1::2]]
+    shared = (Prepared(universe), AS_OF_DAY)
+    alone, together = (
+        [
+            plan
+            for found in map_shards(solve_shard, shared, shards, workers)
+            for one in found
+            for plan in one.plans
+        ]
+        for workers in (1, 2)
+    )
     assert [plan.account_id for plan in alone] == [
-        account.account_id for taxpayer in taxpayers for account in taxpayer.accounts
+        account.account_id
+        for shard in shards
+        for taxpayer in shard
+        for account in taxpayer.accounts
     ]
     for one, two in zip(alone, together, strict=True):
         assert rows(one) == rows(two)

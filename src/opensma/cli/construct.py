@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,15 +21,9 @@ from opensma.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from opensma.cli.construct_files.build import Problem
-    from opensma.cli.construct_files.solving import Solved
-    from opensma.construct.plan import Plan
-    from opensma.construct.problem import Taxpayer, Universe
     from opensma.simulate.problems import Recipe
 
 FOLDER = click.Path(path_type=Path)
-_SHOWN = 20  # accounts not solved that are named on the terminal; the file names all
-_SHARD = 16  # accounts per task: small enough to share evenly, large enough to be cheap
 
 
 @click.group("construct")
@@ -50,30 +43,23 @@ def solve_command(source: Path, out: Path, workers: int | None, as_json: bool) -
     needed loss_sales and restrictions; and params.json. `sma construct example` writes one. Where a
     decision fails, failed/ in the result folder gets the problem for `sma construct replay`.
     """
-    from opensma.cli.construct_files.build import build_problem
-    from opensma.cli.construct_files.reader import read_files
-    from opensma.cli.construct_files.writer import check_out, write_results
+    from opensma.cli._construct_solve import SHOWN, solve_folder
+    from opensma.cli.construct_files.writer import check_out
 
     check_out(out)
-    problem = build_problem(read_files(source))
-    started = time.perf_counter()
-    found = solve_taxpayers(problem.universe, problem.taxpayers, problem.as_of_day, workers)
-    seconds = time.perf_counter() - started
-    plans = [plan for solved in found for plan in solved.plans]
-    write_results(out, problem, {plan.account_id: plan for plan in plans})
-    saved = _save_failed(out / "failed", problem, found)
-    summary = {**_summary(problem, plans, seconds, out), "saved": saved}
+    with TemporaryDirectory(prefix="sma-construct-") as scratch:
+        summary, tally = solve_folder(source, out, Path(scratch), workers)
     if as_json:
         emit_json(summary)
         return
     facts = [(name.replace("_", " "), v) for name, v in summary.items() if name != "saved"]
     table("", ("fact", "value"), facts)
-    left_alone = [plan for plan in plans if plan.status.value != "solved"]
-    for plan in left_alone[:_SHOWN]:
+    for plan in tally.left_alone:
         note(f"{plan.account_id}: {plan.status.value}: {plan.message}")
-    if len(left_alone) > _SHOWN:
-        note(f"and {len(left_alone) - _SHOWN} more: see accounts.parquet")
-    for path in saved[:_SHOWN]:
+    more = summary["infeasible"] + summary["failed"] - len(tally.left_alone)
+    if more:
+        note(f"and {more} more: see accounts.parquet")
+    for path in tally.saved[:SHOWN]:
         note(f"Look closer with: sma construct replay {path}")
 
 
@@ -173,64 +159,12 @@ def warm_up_command() -> None:
 
 group.add_command(replay_command)
 
-# --- solving -----------------------------------------------------------------------------------
-
-
-def solve_all(
-    universe: Universe, taxpayers: Sequence[Taxpayer], as_of_day: int, workers: int | None
-) -> list[Plan]:
-    """Plans of all accounts, taxpayer by taxpayer; the same for any number of workers."""
-    found = solve_taxpayers(universe, taxpayers, as_of_day, workers)
-    return [plan for solved in found for plan in solved.plans]
-
-
-def solve_taxpayers(
-    universe: Universe, taxpayers: Sequence[Taxpayer], as_of_day: int, workers: int | None
-) -> list[Solved]:
-    """What was found for every taxpayer, in order, with the trouble of those that failed."""
-    from opensma.cli.construct_files.solving import solve_shard
-    from opensma.construct.solve import Prepared
-    from opensma.workers import default_workers, map_shards
-
-    note_compilation()
-    shards = _shards(taxpayers)
-    shared = (Prepared(universe), as_of_day)
-    solved: list[Solved] = []
-    with progress(sum(len(t.accounts) for t in taxpayers), "accounts") as advance:
-        for found in map_shards(solve_shard, shared, shards, workers or default_workers()):
-            solved += found
-            advance(sum(len(one.plans) for one in found))
-    return solved
-
-
-def _save_failed(folder: Path, problem: Problem, found: list[Solved]) -> list[str]:
-    """Save the problem of every taxpayer in trouble; what an earlier run left there goes away."""
-    from opensma import __version__
-    from opensma.construct.saved import SUFFIX, SavedProblem, file_name, pack
-
-    for old in folder.glob(f"*{SUFFIX}"):
-        old.unlink()
-    by_name = {taxpayer.taxpayer_id: taxpayer for taxpayer in problem.taxpayers}
-    saved = []
-    for one in found:
-        if one.trouble:
-            taxpayer = by_name[one.taxpayer_id]
-            content = pack(
-                SavedProblem(
-                    problem.universe, taxpayer, problem.as_of_day, __version__, one.trouble
-                )
-            )
-            folder.mkdir(parents=True, exist_ok=True)
-            path = folder / file_name(one.taxpayer_id)
-            path.write_bytes(content)
-            saved.append(str(path))
-    return saved
+# --- measuring ---------------------------------------------------------------------------------
 
 
 def _mixture(seed: int, recipe: Recipe, cores: int, peers: int) -> dict[str, Any]:
     """Generate, decide and judge, in this order and through the disk; only deciding is timed."""
-    from tempfile import TemporaryDirectory
-
+    from opensma.cli._construct_solve import SHARD
     from opensma.construct.solve import Prepared
     from opensma.simulate import bench
     from opensma.simulate.problems import stream_problems
@@ -239,7 +173,7 @@ def _mixture(seed: int, recipe: Recipe, cores: int, peers: int) -> dict[str, Any
     universe, taxpayers = stream_problems(seed, recipe)
     prepared = Prepared(universe)
     with TemporaryDirectory(prefix="sma-bench-") as folder:
-        shards = bench.spool(Path(folder), taxpayers, _SHARD)
+        shards = bench.spool(Path(folder), taxpayers, SHARD)
         note_compilation()
         bench.solve_spooled(prepared, shards[0])  # compiles; not part of the time
         started = time.perf_counter()
@@ -269,35 +203,3 @@ def _figure(value: object) -> object:
     """Small differences would be drawn as 0.0000."""
     tiny = isinstance(value, float) and 0.0 < abs(value) < 1e-3
     return f"{value:.1e}" if tiny else value
-
-
-def _shards(taxpayers: Sequence[Taxpayer]) -> list[list[Taxpayer]]:
-    shards: list[list[Taxpayer]] = []
-    size = _SHARD
-    for taxpayer in taxpayers:
-        if size >= _SHARD:
-            shards.append([])
-            size = 0
-        shards[-1].append(taxpayer)
-        size += len(taxpayer.accounts)
-    return shards
-
-
-def _summary(problem: Problem, plans: list[Plan], seconds: float, out: Path) -> dict[str, Any]:
-    solved = [plan for plan in plans if plan.status.value == "solved"]
-    statuses = [plan.status.value for plan in plans]
-    return {
-        "as_of": date.fromordinal(problem.as_of_day),
-        "accounts": len(plans),
-        "taxpayers": len(problem.taxpayers),
-        **{status: statuses.count(status) for status in ("solved", "infeasible", "failed")},
-        "trades": sum(len(plan.trades.shares) for plan in solved),
-        "tax": sum(plan.tax for plan in solved),
-        "cost": sum(plan.cost for plan in solved),
-        "objective": sum(plan.objective for plan in solved),
-        "objective_before": sum(plan.objective_before for plan in solved),
-        "bound": sum(plan.bound for plan in solved),
-        "seconds": seconds,
-        "accounts_per_second": len(plans) / max(seconds, 1e-9),
-        "out": str(out),
-    }

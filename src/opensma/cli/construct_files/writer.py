@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from opensma.cli.construct_files.build import Problem
+from opensma.cli.construct_files.build import Ids
 from opensma.cli.construct_files.layout import (
     ACCOUNT_FIGURES,
     ACCOUNTS,
@@ -40,43 +40,88 @@ def check_out(folder: Path) -> None:
         raise bad("out", "There is a file of this name.", str(folder), remedy)
 
 
-def write_results(folder: Path, problem: Problem, plans: dict[str, Plan]) -> None:
-    """trades.parquet and accounts.parquet, accounts in the order of the input."""
-    ordered = [plans[account_id] for account_id in problem.account_ids]
-    types = problem.id_types
-    with _connect() as connection:
-        folder.mkdir(parents=True, exist_ok=True)
-        trades = _trades(problem, ordered)
-        trade_casts = {name: types.get(kind, kind) for name, kind in TRADES}
-        account_casts = {name: types.get(kind, kind) for name, kind in ACCOUNTS}
+class Results:
+    """trades.parquet and accounts.parquet, handed over in pieces and written as one.
+
+    Pieces are gathered in a scratch folder; both files are complete before either gets its name.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        scratch: Path,
+        securities: Sequence[str],
+        account_ids: Sequence[str],
+        id_types: dict[str, str],
+    ) -> None:
+        self._folder = folder
+        self._securities = np.array(securities, dtype=object)
+        self._position = {name: row for row, name in enumerate(account_ids)}
+        self._casts = {
+            "trades": {name: id_types.get(kind, kind) for name, kind in TRADES},
+            "accounts": {name: id_types.get(kind, kind) for name, kind in ACCOUNTS},
+        }
+        self._connection = _connect(scratch / "results.duckdb")
+        self._rows = 0
+        for name, columns in (("trades", self._trades([], {})), ("accounts", _accounts([]))):
+            self._gather(f"CREATE TABLE {name} AS", name, columns, [])
+
+    def __enter__(self) -> Results:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._finish()
+        self._connection.close()
+
+    def add(self, plans: Sequence[Plan], lot_ids: dict[str, Ids]) -> None:
+        """Plans of any accounts, with the names of their lots."""
+        where = [self._position[plan.account_id] for plan in plans]
+        sizes = [len(plan.trades.shares) for plan in plans]
+        trades = self._trades(plans, lot_ids)
+        self._gather("INSERT INTO trades", "trades", trades, np.repeat(where, sizes).tolist())
+        self._gather("INSERT INTO accounts", "accounts", _accounts(plans), where)
+
+    def _trades(self, plans: Sequence[Plan], lot_ids: dict[str, Ids]) -> Columns:
+        columns: dict[str, list[Any]] = {name: [] for name, _ in TRADES}
+        for plan in plans:
+            trades, lots = plan.trades, lot_ids[plan.account_id]
+            columns["account_id"] += [plan.account_id] * len(trades.shares)
+            columns["lot_id"] += [str(lots[lot]) if lot >= 0 else None for lot in trades.lot]
+            columns["security_id"] += self._securities[trades.security].tolist()
+            columns["reason"] += [reason.value for reason in trades.reason]
+            for name in ("shares", "notional", "tax", "cost", "risk"):
+                columns[name] += getattr(trades, name).tolist()
+        return _as_arrays(columns, {name: kind == "DOUBLE" for name, kind in TRADES})
+
+    def _gather(self, verb: str, name: str, columns: Columns, where: Sequence[int]) -> None:
+        """`where` is the account's place in the input: the order of the output."""
+        rows = self._rows + np.arange(len(where))
+        self._rows += len(where)
+        handed_over = {**columns, "place": np.array(where, dtype=np.int64), "piece": rows}
+        self._connection.register("handed_over", handed_over)
+        self._connection.execute(
+            f"{verb} SELECT {_picks(self._casts[name])}, place, piece FROM handed_over"
+        )
+        self._connection.unregister("handed_over")
+
+    def _finish(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        query = "SELECT * EXCLUDE (place, piece) FROM {} ORDER BY place, piece"
         parts = [
-            _write(connection, folder / "trades.parquet", trades, trade_casts),
-            _write(connection, folder / "accounts.parquet", _accounts(ordered), account_casts),
+            _copy(self._connection, self._folder / f"{name}.parquet", query.format(name))
+            for name in ("trades", "accounts")
         ]
-    for part, path in parts:  # both are complete before either gets its name
-        os.replace(part, path)
+        for part, path in parts:
+            os.replace(part, path)
 
 
-def _connect() -> duckdb.DuckDBPyConnection:
+def _connect(path: Path | str = ":memory:") -> duckdb.DuckDBPyConnection:
     import duckdb
 
-    connection = duckdb.connect(":memory:")
+    connection = duckdb.connect(str(path))
     connection.execute("SET threads = 1")
     return connection
-
-
-def _trades(problem: Problem, plans: Sequence[Plan]) -> Columns:
-    ids = np.array(problem.universe.security, dtype=object)
-    columns: dict[str, list[Any]] = {name: [] for name, _ in TRADES}
-    for plan in plans:
-        trades, lots = plan.trades, problem.lot_ids[plan.account_id]
-        columns["account_id"] += [plan.account_id] * len(trades.shares)
-        columns["lot_id"] += [str(lots[lot]) if lot >= 0 else None for lot in trades.lot]
-        columns["security_id"] += ids[trades.security].tolist()
-        columns["reason"] += [reason.value for reason in trades.reason]
-        for name in ("shares", "notional", "tax", "cost", "risk"):
-            columns[name] += getattr(trades, name).tolist()
-    return _as_arrays(columns, {name: kind == "DOUBLE" for name, kind in TRADES})
 
 
 def _accounts(plans: Sequence[Plan]) -> Columns:
@@ -102,15 +147,21 @@ def _write(
     connection: duckdb.DuckDBPyConnection, path: Path, columns: Columns, casts: dict[str, str]
 ) -> tuple[Path, Path]:
     """Write under a temporary name; returns it with the name to come."""
-    picks = ", ".join(f'{_pick(name, kind)} AS "{name}"' for name, kind in casts.items())
-    part = path.with_name(f".{path.name}.part")
     connection.register("handed_over", columns)
-    target = str(part).replace("'", "''")
-    connection.execute(
-        f"COPY (SELECT {picks} FROM handed_over) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
-    )
+    written = _copy(connection, path, f"SELECT {_picks(casts)} FROM handed_over")
     connection.unregister("handed_over")
+    return written
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, path: Path, query: str) -> tuple[Path, Path]:
+    part = path.with_name(f".{path.name}.part")
+    target = str(part).replace("'", "''")
+    connection.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
     return part, path
+
+
+def _picks(casts: dict[str, str]) -> str:
+    return ", ".join(f'{_pick(name, kind)} AS "{name}"' for name, kind in casts.items())
 
 
 def _pick(name: str, kind: str) -> str:
