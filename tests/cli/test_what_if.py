@@ -59,3 +59,15 @@ def test_bad_input_is_exit_code_2_with_a_remedy(run: Run, words: tuple[str, str]
     code, out, _ = run(*words, "--json")
     assert code == 2
     assert json.loads(out)["error"]["remedy"]
+
+
+def test_why_tells_the_plan_in_a_paragraph_and_prices_on_request(
+    small_book: str, small_market: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["account", "why", "A000001", "--book", small_book]
+    assert cli.run([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["explained"] == "No plan has been made for this account yet."
+    assert "prices" not in told
+    assert cli.run([*words, "--prices", "--market", str(small_market), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["prices"]["status"] == "solved"

@@ -11,8 +11,7 @@ from opensma.cli.day import market_option
 from opensma.cli.output import book_option, emit_json, json_option, note_compilation, plain, table
 
 if TYPE_CHECKING:
-    from opensma.trade.restriction_prices import RestrictionPrices
-    from opensma.trade.standing import ReadyDay, Standing
+    from opensma.trade.standing import Standing
     from opensma.trade.what_if import Comparison
 
 
@@ -57,13 +56,10 @@ def command(
     change = read_change(given)
     stands = standing_of(book, market_path, account_id)
     if change.empty:
-        from opensma.trade.restriction_prices import restriction_prices
-
-        prices = restriction_prices(stands)
         if as_json:
-            emit_json({"account_id": account_id, **prices_document(prices)})
+            emit_json({"account_id": account_id, **priced_document(stands)})
         else:
-            show_prices(prices, stands.ready)
+            show_priced(stands)
         return
     from opensma.trade.what_if import what_if
 
@@ -154,19 +150,26 @@ def comparison_rows(told: Comparison) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def prices_document(prices: RestrictionPrices) -> dict[str, Any]:
-    """The prices with their sums."""
+def priced_document(stands: Standing | None) -> dict[str, Any]:
+    """The prices of an account's restrictions with their sums; empty where none are asked for."""
+    from opensma.trade.restriction_prices import restriction_prices
+
+    if stands is None:
+        return {}
+    prices = restriction_prices(stands)
     found = plain(prices)
     for row, price in zip(found["priced"], prices.priced, strict=True):
         row["total_cents"] = price.total_cents
     return {"prices": found}
 
 
-def show_prices(prices: RestrictionPrices, ready: ReadyDay) -> None:
+def show_priced(stands: Standing) -> None:
     """A table of what each restriction and binding limit costs."""
     from opensma.report.what_if import price_head
     from opensma.report.words import signed_money
+    from opensma.trade.restriction_prices import restriction_prices
 
+    prices, ready = restriction_prices(stands), stands.ready
     if prices.status != "solved":
         click.echo(f"Restrictions have no price: the plan is {prices.status}.")
         return

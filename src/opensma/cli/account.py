@@ -45,6 +45,7 @@ def group() -> None:
 
 group.add_command(_account_what_if.command)
 
+
 @group.command("list")
 @book_option
 @json_option
@@ -148,18 +149,37 @@ def _lot_row(lot: LotRow) -> tuple[object, ...]:
 
 @group.command("why")
 @account_argument
+@click.option("--prices", is_flag=True, help="Price every restriction as well; needs the market.")
 @book_option
+@market_option
 @json_option
-def why_command(account_id: str, book: str, as_json: bool) -> None:
-    """The newest day's trades, each with its reason in a sentence, and what was left undone."""
+def why_command(
+    account_id: str, prices: bool, book: str, market_path: Path | None, as_json: bool
+) -> None:
+    """The newest plan in a paragraph, its trades with their reasons, and what was left undone.
+
+    `--prices` adds what each restriction and binding limit costs from today's holdings on.
+    """
     from opensma.book.store import open_book
     from opensma.book.views import account_decision
-    from opensma.report.explain import why_not_traded, why_traded
+    from opensma.report.paragraph import plan_paragraph
 
     decision = account_decision(open_book(book), account_id)
+    told = plan_paragraph(decision)
+    stands = _account_what_if.standing_of(book, market_path, account_id) if prices else None
     if as_json:
-        emit_json({"account_id": account_id, **_decision(decision)})
+        priced = _account_what_if.priced_document(stands)
+        emit_json({"account_id": account_id, "explained": told, **_decision(decision), **priced})
         return
+    click.echo(textwrap.fill(told, 98) + "\n")
+    _show_reasons(decision)
+    if stands is not None:
+        _account_what_if.show_priced(stands)
+
+
+def _show_reasons(decision: Decision) -> None:
+    from opensma.report.explain import why_not_traded, why_traded
+
     if decision.plan is None:
         _show_decision(decision)
         return

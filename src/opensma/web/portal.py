@@ -24,6 +24,7 @@ from opensma.errors import InputError, OpensmaError
 from opensma.market import Market
 from opensma.report.charts import value_chart
 from opensma.report.explain import why_not_traded, why_traded
+from opensma.report.paragraph import plan_paragraph
 from opensma.report.what_if import price_head, verdict
 from opensma.tax.forms import Form8949Row, to_csv
 from opensma.trade.change_text import FIELDS
@@ -84,6 +85,7 @@ class Portal:
         return self._page(
             "account.html",
             view=view,
+            explained=plan_paragraph(view.decision),
             look=look,
             lots=accounts.by_security(view.holdings.lots),
             held=held,
