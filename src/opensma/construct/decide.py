@@ -100,7 +100,7 @@ def choose(
         prices[:] = settled
     part_groups(data, units, kept)
     state = start(data, units)
-    goal = Goal(aversion, aversion, float(prices[k]))
+    goal = Goal(aversion, aversion, float(prices[k]), 0.0, 0.0, 0.0)
     broken = _improve(data, limits, goal, state)
     if n <= FEW:  # a share weighs much and rounding leads astray: start from nothing as well
         idle = np.zeros(n, dtype=np.int64)
@@ -136,12 +136,10 @@ def _value(goal: Goal, state: State) -> float:
 
 
 @njit(cache=True)
-def finish(
-    data: Columns, limits: Limits, units: Codes, aversion: float, guide: float, cash: float
-) -> tuple[State, float]:
+def finish(data: Columns, limits: Limits, units: Codes, goal: Goal) -> tuple[State, float]:
     """Improve given trades under another objective; and what limits are still broken."""
     state = start(data, units.copy())
-    return state, _improve(data, limits, Goal(aversion, guide, cash), state)
+    return state, _improve(data, limits, goal, state)
 
 
 @njit(cache=True)

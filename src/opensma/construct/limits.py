@@ -106,9 +106,17 @@ def _solve(desk: Desk, prices: Prices, warm: Relaxed | None) -> Relaxed:
     return Relaxed(priced, prices, dual, centre, weight)
 
 
-def at_aversion(desk: Desk, found: Relaxed, times: float) -> Relaxed:
-    """The relaxation at a multiple of its risk aversion, other prices as they are."""
-    return _solve(desk, replace(found.prices, aversion=found.prices.aversion * times), found)
+def tighter(desk: Desk, found: Relaxed, times: float) -> Relaxed:
+    """The relaxation at a multiple of the prices of its limits."""
+    prices = found.prices
+    capped = desk.account.te_cap is not None
+    dearer = Prices(
+        prices.aversion * times if capped else prices.aversion,
+        prices.turnover * times,
+        prices.short_gain * times,
+        prices.long_gain * times,
+    )
+    return _solve(desk, dearer, found)
 
 
 def _root(desk: Desk, found: Relaxed, name: str, place: int, limit: float) -> Relaxed:

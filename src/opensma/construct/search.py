@@ -44,6 +44,9 @@ class Goal(NamedTuple):
     aversion: float  # of variance in the objective
     guide: float  # of variance in the proposals
     cash: float  # price of cash use in the proposals
+    turnover: float  # prices of limits over the account, to rank pairs by
+    short_gain: float
+    long_gain: float
 
 
 class Change(NamedTuple):
@@ -251,6 +254,9 @@ def repair(data: Columns, limits: Limits, goal: Goal, state: State) -> None:
             for other in (now - 1, now + 1):
                 if abs(other) * name.step < name.least or other < -name.part_units or other == 0:
                     continue
+                w = weight_of(name, other)
+                if w > name.high + 1e-12 or w < name.low - 1e-12:
+                    continue
                 change = change_of(data, state, i, other, slope)
                 worse = broken_after(data, limits, state, i, change, scratch, sums) - broken
                 gain = goal.aversion * 0.5 * change.variance + change.tax + PENALTY * worse
@@ -327,7 +333,8 @@ def _best_moves(
                 continue
             change = change_of(data, state, i, out[c], slope)
             gain = goal.aversion * 0.5 * change.variance + change.tax + goal.cash * change.use
-            gain += PENALTY * change.outside
+            gain += goal.turnover * change.traded + PENALTY * change.outside
+            gain += goal.short_gain * change.short + goal.long_gain * change.long
             side = 0 if change.use > 0.0 else half
             if legal(data, state, i, out[c], change.loss):
                 _insert(score, security, trade, side, half, gain, i, out[c])

@@ -20,22 +20,29 @@ from opensma.construct.decide import choose, finish
 from opensma.construct.household import beside, units_sold, weights_sold
 from opensma.construct.limits import (
     Relaxed,
-    at_aversion,
     guided,
     limits_worth,
     relaxed,
     reprice,
+    tighter,
     true_costs,
 )
 from opensma.construct.plan import Plan, Status, Trades
 from opensma.construct.prepare import Choice, Desk, Prepared, blocked, desk, under
 from opensma.construct.problem import Codes, Floats, Mask, Taxpayer
-from opensma.construct.search import TAX, VARIANCE, State, start
+from opensma.construct.search import TAX, VARIANCE, Goal, State, start
 from opensma.construct.wash import lot_rows
 from opensma.errors import ensure
 
 __all__ = ["Prepared", "solve_taxpayer"]
-_TIGHTER = (2.0, 5.0, 25.0)  # times the aversion, where rounding has left a cap exceeded
+_TIGHTER = (
+    1.02,
+    1.1,
+    1.4,
+    2.5,
+    6.0,
+    25.0,
+)  # times the aversion, where rounding has left a cap exceeded
 _ROUNDS = 2  # in which a household decides
 _TOLERATED = 2e-4  # weight: what whole shares may miss a band by
 
@@ -211,15 +218,27 @@ def _answer(draft: Draft) -> Answer:
     started = time.perf_counter()
     found = draft.relaxed
     dual, state, broken = _whole_units(found, draft.kept)
-    for times in _TIGHTER if found.desk.account.te_cap is not None else ():
+    capped = found.desk.account.te_cap is not None
+    for times in _TIGHTER if capped or not found.prices.plain else ():
         if broken <= 0.0:
             break
-        found = at_aversion(found.desk, found, times)
-        dual, state, broken = _whole_units(found, draft.kept)
+        dearer = tighter(draft.table, draft.relaxed, times)
+        other = _whole_units(dearer, draft.kept)
+        if other[2] < broken:
+            found, (dual, state, broken) = dearer, other
+    if broken > _TOLERATED:
+        state, broken = _from_nothing(found, state, broken)
     found = replace(found, desk=replace(found.desk, data=true_costs(found.desk)))
     state, broken = _no_worse(found, state, broken)
     seconds = time.perf_counter() - started + draft.seconds
     return Answer(draft, found, state, broken, dual, seconds)
+
+
+def _from_nothing(found: Relaxed, state: State, broken: float) -> tuple[State, float]:
+    """The same search from no trades at all, where that ends nearer to the limits."""
+    table, idle = found.desk, np.zeros(len(state.units), dtype=np.int64)
+    other = finish(true_costs(table), table.limits, idle, _goal(found, found.dual))
+    return other if other[1] < broken else (state, broken)
 
 
 def _adjusted(
@@ -244,9 +263,7 @@ def _adjusted(
     table = guided(table, earlier.desk.relief, earlier.desk.last)
     table = _beside_others(prepared, table, position, sales, as_of)
     found = replace(earlier.relaxed, desk=replace(table, data=true_costs(table)))
-    capped = table.account.te_cap is not None
-    own, cash = 0.0 if capped else prices.aversion, float(found.dual[table.data.factor.shape[1]])
-    state, broken = finish(found.desk.data, table.limits, units, own, prices.aversion, cash)
+    state, broken = finish(found.desk.data, table.limits, units, _goal(found, found.dual))
     state, broken = _no_worse(found, state, broken)
     seconds = earlier.seconds + time.perf_counter() - started
     return replace(earlier, relaxed=found, state=state, broken=broken, seconds=seconds)
@@ -260,9 +277,18 @@ def _whole_units(found: Relaxed, kept: Mask) -> tuple[Floats, State, float]:
     state, broken = choose(table.data, table.limits, aversion, dual, centre, weight, kept)
     capped = table.account.te_cap is not None
     if capped or not found.prices.plain:
-        own, cash = 0.0 if capped else aversion, float(dual[table.data.factor.shape[1]])
-        state, broken = finish(true_costs(table), table.limits, state.units, own, aversion, cash)
+        goal = _goal(found, dual)
+        state, broken = finish(true_costs(table), table.limits, state.units, goal)
     return dual, state, broken
+
+
+def _goal(found: Relaxed, dual: Floats) -> Goal:
+    """The real objective, with the prices of limits to guide the search."""
+    prices, table = found.prices, found.desk
+    own = 0.0 if table.account.te_cap is not None else prices.aversion
+    cash = float(dual[table.data.factor.shape[1]])
+    extra = (0.5 * prices.turnover, prices.short_gain, prices.long_gain)
+    return Goal(own, prices.aversion, cash, *extra)
 
 
 def _no_worse(found: Relaxed, state: State, broken: float) -> tuple[State, float]:
