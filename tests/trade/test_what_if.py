@@ -8,6 +8,7 @@ import pytest
 from opensma.book.master import AccountRecord, Restriction, add_records, all_records
 from opensma.book.plans import StoredPlan, day_plans
 from opensma.book.store import Book, open_book
+from opensma.construct.motion.cash import raising
 from opensma.construct.problem import Floats
 from opensma.construct.solve import solve_taxpayer
 from opensma.day import run_day
@@ -16,7 +17,7 @@ from opensma.market import Market, open_market
 from opensma.trade.change_text import read_change
 from opensma.trade.restriction_prices import restriction_prices
 from opensma.trade.standing import ReadyDay, Standing, ready_day, standing, standing_day
-from opensma.trade.what_if import Change, changed, raising, rows_named, value_of, what_if
+from opensma.trade.what_if import Change, changed, rows_named, value_of, what_if
 
 CENTS_APART = 10  # the book rounds trade by trade, the preview once
 
@@ -117,7 +118,7 @@ def test_tracking_error_after_a_payment_is_that_of_what_stays(stands: Standing) 
     value = value_of(ready, account)
     amount = round(value * 0.2, 2)
     told = what_if(stands, Change(raise_cents=round(amount * 100)))
-    asked = raising(ready, account, amount)
+    asked = raising(ready.prepared, account, amount)
     taxpayer = stands.taxpayer.__class__(
         "t",
         tuple(asked if a is account else a for a in stands.taxpayer.accounts),
@@ -183,7 +184,7 @@ def test_what_cannot_hold_together_is_named_with_tickers(stands: Standing) -> No
         (Change(te_cap_bps=50, risk_aversion_micros=10**6), "what_if.cap_and_aversion"),
         (Change(te_cap_bps=0), "what_if.too_small"),
         (Change(raise_cents=-1), "what_if.too_small"),
-        (Change(raise_cents=10**15), "what_if.more_than_all"),
+        (Change(raise_cents=10**15), "cash.more_than_all"),
     ],
 )
 def test_a_change_that_means_nothing_is_refused(

@@ -1,7 +1,7 @@
 """The portal in a real browser: by mouse, by keyboard, on a phone, in the dark, without script."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from tests.web.shown import HOSTILE, Shown
@@ -40,6 +40,7 @@ def every_page(portal: Shown) -> list[str]:
     account = portal.busiest
     trade = account_view(portal.book, portal.market, account).decision.trades[0].trade_id
     paths = ["/", "/exceptions", f"/accounts/{account}", f"/accounts/{account}/taxes"]
+    paths.append(f"/accounts/{account}/what-if?raise=1000")
     return [*paths, f"/trades/{trade}", "/nope"]
 
 
@@ -244,3 +245,19 @@ def test_print_shows_the_figures_without_the_controls(portal: Shown, quiet: Page
     quiet.emulate_media(media="print")
     expect(quiet.locator(".filters")).to_be_hidden()
     expect(quiet.locator("#accounts table")).to_be_visible()
+
+
+def test_a_change_is_tried_by_keyboard_and_without_script(
+    portal: Shown, context_of: Callable[..., Page]
+) -> None:
+    still = context_of(java_script_enabled=False)
+    still.goto(f"{portal.address}/accounts/{portal.busiest}")
+    still.get_by_role("link", name="What if", exact=True).click()
+    still.get_by_label("Raise cash, $").fill("1,000")
+    still.get_by_label("Raise cash, $").press("Enter")
+    expect(still.get_by_role("status")).to_contain_text("Raising $1,000.00 would mean")
+    expect(still.get_by_label("Raise cash, $")).to_have_value("1,000")
+    still.get_by_label("Do not hold").fill("NOBODY")
+    still.get_by_role("button", name="Try").click()
+    expect(still.get_by_role("alert")).to_contain_text("'NOBODY' is no security")
+    expect(still.get_by_label("Do not hold")).to_have_attribute("aria-describedby", "refused")

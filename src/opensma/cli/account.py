@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opensma.cli import _account_what_if
+from opensma.cli import _account_motion, _account_what_if
 from opensma.cli.day import market_option
 from opensma.cli.output import book_option, emit_json, json_option, plain, table
 
@@ -44,6 +44,8 @@ def group() -> None:
 
 
 group.add_command(_account_what_if.command)
+for _command in _account_motion.commands:
+    group.add_command(_command)
 
 
 @group.command("list")

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from opensma.construct.motion.cash import raising
+from opensma.construct.motion.moving import realised
 from opensma.construct.plan import Plan, Status
-from opensma.construct.problem import Account, Floats, Limits, Mask
+from opensma.construct.problem import Account, Floats, Mask
 from opensma.construct.solve import solve_taxpayer
 from opensma.errors import InputError
 from opensma.trade.problem import DayView
@@ -161,44 +163,8 @@ def changed(ready: ReadyDay, account: Account, change: Change) -> Account:
     elif short is not None:
         account = replace(account, st_gain_budget=short / CENTS)
     if change.raise_cents:
-        account = raising(ready, account, change.raise_cents / CENTS)
+        account = raising(ready.prepared, account, change.raise_cents / CENTS)
     return account
-
-
-def raising(ready: ReadyDay, account: Account, amount: float) -> Account:
-    """The account that must have `amount` dollars more than its band, to be paid out.
-
-    Weights are of the value before: limits, target and band shrink to what stays, and so do cap
-    and price of risk, so that they mean the same for the rest as they do today for the whole.
-    """
-    value = value_of(ready, account)
-    if not amount < value:
-        raise InputError(
-            "what_if.more_than_all",
-            f"The account is worth ${value:,.2f}; ${amount:,.2f} cannot be raised from it.",
-            where=account.account_id,
-            remedy="Ask for less than the account is worth.",
-        )
-    rest, paid = 1.0 - amount / value, amount / value
-    cap, aversion = account.te_cap, account.risk_aversion
-    return replace(
-        account,
-        cash_low=paid + account.cash_low * rest,
-        cash_high=paid + account.cash_high * rest,
-        target=account.target * rest,
-        limits=_scaled(account.limits, rest),
-        te_cap=None if cap is None else cap * rest,
-        risk_aversion=None if aversion is None else aversion / rest,
-    )
-
-
-def _scaled(limits: Limits, rest: float) -> Limits:
-    return replace(
-        limits,
-        max_weight=limits.max_weight * rest,
-        sector_max=limits.sector_max * rest,
-        sector_min=limits.sector_min * rest,
-    )
 
 
 def rows_named(ready: ReadyDay, name: str) -> Mask:
@@ -209,6 +175,21 @@ def rows_named(ready: ReadyDay, name: str) -> Mask:
         if found.any():
             return found
     return _family(view, wanted, name)
+
+
+def security_named(ready: ReadyDay, name: str) -> int:
+    """The universe row of one security; InputError for a sector, a theme or an unknown name."""
+    wanted = name.strip().casefold()
+    for words in (ready.symbols, ready.day.view.security):
+        for row, word in enumerate(words):
+            if word.casefold() == wanted:
+                return row
+    raise InputError(
+        "what_if.unknown_security",
+        f"'{name}' is no security of the day.",
+        where="TICKER",
+        remedy="Give a ticker that the account page lists.",
+    )
 
 
 def _family(view: DayView, wanted: str, name: str) -> Mask:
@@ -258,7 +239,7 @@ def outlook(ready: ReadyDay, account: Account, plan: Plan, paid_cents: int = 0) 
     """A plan's figures; tracking error and cash after a payment of `paid_cents`."""
     trades, value = plan.trades, value_of(ready, account)
     rest = 1.0 - paid_cents / CENTS / value if value > 0.0 else 1.0
-    short, long = gains(ready, account, plan)
+    short, long = realised(ready.prepared, account, plan)
     return Outlook(
         status=plan.status.value,
         message=ready.named(plan.message),
@@ -274,17 +255,6 @@ def outlook(ready: ReadyDay, account: Account, plan: Plan, paid_cents: int = 0) 
         cash_cents=_cents(plan.cash_after) - paid_cents,
         binding=tuple(ready.named(name) for name in plan.binding),
     )
-
-
-def gains(ready: ReadyDay, account: Account, plan: Plan) -> tuple[float, float]:
-    """Net short-term and long-term gain of a plan's sales in dollars, before wash sales."""
-    trades, lots = plan.trades, account.lots
-    sold = trades.lot >= 0
-    lot = trades.lot[sold]
-    price = ready.day.universe.price[lots.security[lot]]
-    gain = -trades.shares[sold] * (price - lots.basis[lot] / lots.quantity[lot])
-    long = lots.long_term[lot]
-    return float(gain[~long].sum()), float(gain[long].sum())
 
 
 def value_of(ready: ReadyDay, account: Account) -> float:
