@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHOWN = 20  # accounts not solved that are named on the terminal; the file names all
 SHARD = 16  # accounts per task: small enough to share evenly, large enough to be cheap
-_PART = 256  # accounts whose rows are in memory at once while reading
+_PART = 128  # accounts whose rows are in memory at once while reading
 _SUMS = ("tax", "cost", "objective", "objective_before", "bound")
 
 

@@ -28,7 +28,7 @@ Columns = dict[str, npt.NDArray[Any]]
 
 _FACTOR = re.compile(r"f\d+")
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-_MEMORY = "512MB"  # for sorting rows by part; what is beyond goes to disk
+_MEMORY = "64MB"  # for sorting rows by part; what is beyond goes to disk
 # What belongs to accounts, by the column that says to whom.
 _OWNED = {
     "lots": "account_id",

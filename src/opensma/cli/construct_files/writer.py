@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _BETWEEN = "\x1f"  # separates names of constraints on their way into a list
+_MEMORY = "64MB"  # for gathering results in the order of the input; what is beyond goes to disk
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -121,6 +122,8 @@ def _connect(path: Path | str = ":memory:") -> duckdb.DuckDBPyConnection:
 
     connection = duckdb.connect(str(path))
     connection.execute("SET threads = 1")
+    if path != ":memory:":
+        connection.execute(f"SET memory_limit = '{_MEMORY}'")
     return connection
 
 
