@@ -18,7 +18,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ import numpy as np
 from lot_optimiser import missing as no_lot_optimiser
 from lot_optimiser import optimise, simplified
 from scip import missing as no_scip
-from scip import scip
+from scip import scip, settled
 from two_step import two_step
 
 from opensma.construct.check import BareMoves, check_trades, evaluate
@@ -40,7 +39,6 @@ from opensma.simulate.problems import AS_OF_DAY, stream_problems
 
 Peer = Callable[[Universe, Taxpayer], tuple[BareMoves | None, float]]
 
-SETTLED_DAYS = 60  # accounts without recent purchases: lots are made this much older
 LOTS_PER_NAME = 3.5
 
 
@@ -58,17 +56,6 @@ def accounts_of(
     """Accounts of a family in the wanted size."""
     recipe = family(name, accounts, names, lots)
     return stream_problems(seed, recipe)
-
-
-def settled(taxpayer: Taxpayer) -> Taxpayer:
-    """The same taxpayer, everything bought long enough ago that it washes nothing."""
-    return replace(
-        taxpayer,
-        accounts=tuple(
-            replace(a, lots=replace(a.lots, acquired_day=a.lots.acquired_day - SETTLED_DAYS))
-            for a in taxpayer.accounts
-        ),
-    )
 
 
 # --- one comparison ------------------------------------------------------------------------------
