@@ -49,6 +49,14 @@ def test_a_large_one_with_few_true_factors_is_found_again() -> None:
     assert found.correlation_error < 2e-3
 
 
+@pytest.mark.parametrize("common", [0.0, 0.5])
+def test_a_covariance_without_or_with_one_factor_only_is_no_trouble(common: float) -> None:
+    dense = 0.04 * ((1.0 - common) * np.eye(150) + common * np.ones((150, 150)))
+    found = from_dense(tuple(map(str, range(150))), dense)
+    assert found.correlation_error < 1e-5
+    assert np.allclose(np.diag(found.covariance()), 0.04)
+
+
 def test_what_cannot_be_exact_says_by_how_much() -> None:
     rng = np.random.default_rng(2)
     half = rng.normal(0.0, 0.1, (120, 240))  # no factors at all: the worst case

@@ -26,7 +26,9 @@ from opensma.rebalancing.tables import (
 
 EXACT_UP_TO = 100  # securities: as many factors as this cost the solver little
 MAX_FACTORS = 60
-_ROUNDS = 200  # of fitting the diagonal
+_ROUNDS = 60  # of fitting the diagonal
+_SETTLED = 1e-7
+_TINY, _NEARLY = 1e-9, 0.9  # columns that are surely independent
 _LEAST_SPECIFIC = 1e-4  # of a security's variance, so that nothing is free of risk
 _SYMMETRIC = 1e-8
 _CALM, _WILD = 0.04, 3.0  # median annual volatility beyond which the unit must be wrong
@@ -313,12 +315,26 @@ def _fitted(correlation: Floats, k: int) -> tuple[Floats, Floats]:
     own = np.full(n, 0.5)
     basis = np.linalg.qr(np.random.default_rng(0).standard_normal((n, k)))[0]
     factor = np.zeros((n, k))
-    for _ in range(_ROUNDS):
+    for turn in range(_ROUNDS):
         reduced = correlation - np.diag(own)
-        basis = np.linalg.qr(reduced @ basis)[0]
+        basis = _orthonormal(reduced @ basis, settled=turn > 2)
         values, vectors = np.linalg.eigh(basis.T @ reduced @ basis)
-        factor = (basis @ vectors)[:, ::-1] * np.sqrt(np.maximum(values[::-1], 0.0))
+        basis = (basis @ vectors)[:, ::-1]
+        factor = basis * np.sqrt(np.maximum(values[::-1], 0.0))
         before, own = own, np.maximum(1.0 - (factor * factor).sum(axis=1), _LEAST_SPECIFIC)
-        if float(np.abs(own - before).max()) < 1e-9:
+        if float(np.abs(own - before).max()) < _SETTLED:
             break
     return factor, own
+
+
+def _orthonormal(columns: Floats, *, settled: bool) -> Floats:
+    """The same space, orthonormal; once settled it nearly is, and a small Cholesky step does."""
+    norms = np.linalg.norm(columns, axis=0)
+    if settled and norms.min() > _TINY * norms.max():
+        unit = columns / norms
+        gram = unit.T @ unit
+        if float(np.abs(gram - np.eye(len(gram))).max()) < _NEARLY / len(gram):
+            solved: Floats = np.linalg.solve(np.linalg.cholesky(gram), unit.T).T
+            return solved
+    orthonormal: Floats = np.linalg.qr(columns)[0]
+    return orthonormal
