@@ -16,6 +16,7 @@ from opensma.trade.change_text import FIELDS
 from opensma.trade.standing import Standing, ready_day, standing, standing_day
 from opensma.trade.what_if import Change, what_if
 from opensma.web import create_app
+from opensma.web.what_if import Desk
 
 
 @pytest.fixture(scope="session")
@@ -110,3 +111,10 @@ def test_an_answer_takes_less_than_a_second_of_processor_time(
 
 def test_nothing_can_be_sent_to_it(portal: Shown) -> None:
     assert portal.client.post(address(portal), data={"exclude": "X"}).status_code == 405
+
+
+def test_the_day_is_prepared_ahead_and_once(portal: Shown) -> None:
+    desk = Desk(portal.book, portal.market)
+    desk.warm()
+    assert desk.ready() is desk.ready()
+    assert desk.ready().ordinal == standing_day(portal.book, portal.market)

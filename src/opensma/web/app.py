@@ -35,7 +35,7 @@ def create_app(book: Book, market: Market, viewer: User | None = None) -> Starle
     last = int(market.days[-1])
     symbols = {one: market.symbol_at(row, last) for one, row in market.index.items()}
     portal = Portal(book, market, viewer, environment(assets, name, symbols), assets)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", portal.program),
             Route("/exceptions", portal.exceptions),
@@ -58,6 +58,8 @@ def create_app(book: Book, market: Market, viewer: User | None = None) -> Starle
             500: portal.broken,
         },
     )
+    app.state.warm = portal.desk.warm
+    return app
 
 
 def serve(
@@ -79,6 +81,7 @@ def serve(
         _check_day(book)
         app = create_app(book, market)
         Thread(target=warm, name="charts", daemon=True).start()
+        Thread(target=app.state.warm, name="decision", daemon=True).start()
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
         bound = listener.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host

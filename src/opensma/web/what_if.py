@@ -8,6 +8,7 @@ from threading import Lock
 
 from opensma.book.master import User
 from opensma.book.store import Book
+from opensma.construct.warm import compile_kernel
 from opensma.errors import InputError
 from opensma.market import Market
 from opensma.trade.change_text import FIELDS, read_change
@@ -50,6 +51,11 @@ class Desk:
             if self._ready is None or self._ready.ordinal != day:
                 self._ready = ready_day(self.book, self.market, day)
             return self._ready
+
+    def warm(self) -> None:
+        """Prepare the day and load the decision's kernel ahead of the first question."""
+        compile_kernel()
+        self.ready()
 
     def standing(self, account_id: str, viewer: User | None) -> Standing:
         """The account as it stands now; BookError where the viewer may not see it."""
