@@ -143,6 +143,8 @@ def test_a_transition_needs_a_price_of_risk_and_a_sensible_number_of_years() -> 
     with pytest.raises(InputError, match="cap on tracking error"):
         transition(PREPARED, moving(capped), START, 3)
     assert transition(PREPARED, moving(capped), START, 1, [None], 10.0)[0].years
+    with pytest.raises(InputError, match="negative"):
+        transition(PREPARED, moving(LEGACY), START, 2, [-1.0])
     with pytest.raises(InputError, match="number of years"):
         transition(PREPARED, moving(LEGACY), START, 31)
 

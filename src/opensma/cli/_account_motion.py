@@ -31,7 +31,10 @@ _SHOWN = 20
 
 account_argument = click.argument("account_id", metavar="ID")
 aversion_option: Decorator = click.option(
-    "--risk-aversion", type=float, metavar="X", help="Price of risk instead of the account's own."
+    "--risk-aversion",
+    type=click.FloatRange(0.0, min_open=True),
+    metavar="X",
+    help="Price of risk instead of the account's own.",
 )
 
 

@@ -110,6 +110,13 @@ def transition(
             remedy="Give fewer years.",
         )
     start = replace(moving, account=account)
+    if any(budget is not None and budget < 0.0 for budget in budgets or ()):
+        raise InputError(
+            "motion.budget",
+            "A yearly gain budget is negative.",
+            where="budget",
+            remedy="Give zero or more dollars of net gain a year.",
+        )
     if budgets is not None:
         return tuple(_path(prepared, start, day, years, budget) for budget in budgets)
     free = _path(prepared, start, day, years, None)
