@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opensma.construct.plan import Status
 from opensma.report.reasons import limit_words
 from opensma.report.words import counted, listed, money, percent
 from opensma.trade.restriction_prices import RestrictionPrice
@@ -47,7 +48,9 @@ def verdict(told: Comparison) -> str:
     if not told.before.solved:
         return f"The account has no plan to compare with: {conflict_words(told.before.message)}"
     if not told.after.solved:
-        return f"{what}: no plan exists. {conflict_words(told.after.message)}"
+        known = told.after.status == Status.INFEASIBLE
+        found = "no plan exists. " if known else "no answer. "
+        return f"{what}: {found}{conflict_words(told.after.message)}"
     taxes = f"{_changes(told.tax_cents)} tax"
     cost = f"{_changes(told.cost_cents)} trading cost"
     risk = told.te_bps
