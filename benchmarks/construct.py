@@ -112,17 +112,29 @@ def run_lot_optimiser(universe: Universe, taxpayer: Taxpayer) -> tuple[BareMoves
     return optimise(universe, taxpayer.accounts[0])
 
 
-def run_scip(limit_seconds: float, gaps: list[float]) -> Peer:
-    """SCIP with a time limit; what it proves of its own plan is collected in `gaps`."""
+def run_scip(limit_seconds: float, gaps: list[float], begin: Peer) -> Peer:
+    """SCIP from the plan of `begin`, with a time limit; what it proves goes into `gaps`."""
 
     def run(universe: Universe, taxpayer: Taxpayer) -> tuple[BareMoves | None, float]:
-        moves, seconds, bound = scip(universe, taxpayer, taxpayer.accounts[0], limit_seconds)
+        account, start = taxpayer.accounts[0], begin(universe, taxpayer)[0]
+        moves, seconds, bound = scip(universe, taxpayer, account, limit_seconds, start)
         if moves is not None:
             figures = evaluate(universe, taxpayer, [moves], AS_OF_DAY)[0]
             gaps.append((figures.objective - bound) / figures.value * 1e4)
         return moves, seconds
 
     return run
+
+
+def run_ours(universe: Universe, taxpayer: Taxpayer) -> tuple[BareMoves | None, float]:
+    """Our own plan, for SCIP to improve."""
+    trades = solve_taxpayer(Prepared(universe), taxpayer, AS_OF_DAY)[0].trades
+    return BareMoves(trades.security, trades.lot, trades.shares), 0.0
+
+
+def run_alone(universe: Universe, taxpayer: Taxpayer) -> tuple[BareMoves | None, float]:
+    """No plan to begin with."""
+    return None, 0.0
 
 
 # --- all of them ---------------------------------------------------------------------------------
@@ -150,11 +162,14 @@ def peers(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     else:
         names, lots = next(iter(_sizes(arguments.scip_names)))
         universe, made = accounts_of("base", names, lots, arguments.scip_accounts, seed)
-        gaps: list[float] = []
-        run = run_scip(arguments.scip_seconds, gaps)
-        row = compare("scip", run, universe, [settled(t) for t in made], names, lots)
-        row["peer_gap_median_bps"] = statistics.median(gaps) if gaps else None
-        yield row
+        mine = [settled(taxpayer) for taxpayer in made]
+        rival = run_two_step if available() else run_alone
+        for peer, begin in (("scip", rival), ("scip_from_ours", run_ours)):
+            gaps: list[float] = []
+            run = run_scip(arguments.scip_seconds, gaps, begin)
+            row = compare(peer, run, universe, mine, names, lots)
+            row["peer_gap_median_bps"] = statistics.median(gaps) if gaps else None
+            yield row
 
 
 def scaling(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -164,9 +179,10 @@ def scaling(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     by_lots = [(middle, middle * times) for times in (1, 2, 4, 8, 16)]
     for names, lots in dict.fromkeys(by_names + by_lots):
         universe, made = accounts_of("base", names, lots, max(2, arguments.accounts // 2), 1)
-        prepared, seconds = Prepared(universe), []
-        held = []
-        for taxpayer in made:
+        prepared, seconds, held = Prepared(universe), [], []
+        taxpayers = list(made)
+        solve_taxpayer(prepared, taxpayers[0], AS_OF_DAY)
+        for taxpayer in taxpayers:
             started = time.perf_counter()
             solve_taxpayer(prepared, taxpayer, AS_OF_DAY)
             seconds.append(time.perf_counter() - started)

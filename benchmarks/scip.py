@@ -36,9 +36,16 @@ def settled(taxpayer: Taxpayer) -> Taxpayer:
 
 
 def scip(
-    universe: Universe, taxpayer: Taxpayer, account: Account, limit_seconds: float
+    universe: Universe,
+    taxpayer: Taxpayer,
+    account: Account,
+    limit_seconds: float,
+    start: BareMoves | None = None,
 ) -> tuple[BareMoves | None, float, float]:
-    """The best trades SCIP finds in the time, the seconds it took, and its lower bound on J."""
+    """The best trades SCIP finds in the time, the seconds it took, and its lower bound on J.
+
+    `start` is a legal plan to begin with: alone, SCIP spends its time finding one.
+    """
     from pyscipopt import Model, quicksum
 
     started = time.perf_counter()
@@ -67,11 +74,25 @@ def scip(
     tax = quicksum(float(unit[row]) * sells[row] for row in range(len(sells)))
     risk = _risk(model, universe, account, [net[i] * float(price[i] / value) for i in range(n)])
     model.setObjective(tax + cost + value * risk, "minimize")
+    if start is not None:
+        _begin(model, start, sells, buys)
     model.optimize()
     seconds = time.perf_counter() - started
     if not model.getNSols():
         return None, seconds, model.getDualbound()
     return _moves(model, account, sells, buys), seconds, model.getDualbound()
+
+
+def _begin(model: Any, start: BareMoves, sells: list[Any], buys: list[Any]) -> None:
+    """Hand over whole shares; SCIP finds what follows from them."""
+    sold, bought = np.zeros(len(sells)), np.zeros(len(buys))
+    sales = start.shares < 0.0
+    np.add.at(sold, start.lot[sales], -start.shares[sales])
+    np.add.at(bought, start.security[~sales], start.shares[~sales])
+    begun = model.createPartialSol()
+    for variable, shares in zip([*sells, *buys], [*sold, *bought], strict=True):
+        model.setSolVal(begun, variable, float(shares))
+    model.addSol(begun)
 
 
 def _sides(

@@ -20,7 +20,8 @@ BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 PEERS = {
     "two_step": "Clarabel in two steps, rounded",
     "taxrebalance": "taxrebalance 0.2",
-    "scip": "SCIP, time limit",
+    "scip": "SCIP, begun with the two-step plan",
+    "scip_from_ours": "SCIP, begun with our plan",
 }
 COLORS = {
     "opensma": "#1b6ca8",
@@ -169,6 +170,7 @@ def _by_names(document: Document) -> Any:
     points += [
         {"solver": PEERS[r["peer"]], "names": r["names"], "ms": r["peer_median_ms"]}
         for r in document["peers"]
+        if PEERS[r["peer"]] in COLORS
     ]
     solvers = [name for name in COLORS if any(p["solver"] == name for p in points)]
     color = alt.Color("solver:N", title=None).scale(
