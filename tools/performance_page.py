@@ -137,7 +137,9 @@ def _number(value: float | None) -> str:
     """Three significant digits, and no exponent where none is needed."""
     if value is None:
         return "-"
-    if value != 0.0 and abs(value) < 1e-3:
+    if abs(value) < 1e-9:
+        return "0"  # rounding of floats
+    if abs(value) < 1e-3:
         return f"{value:.0e}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
