@@ -4,8 +4,9 @@ Start reading in `opensma.day`: one trading day, every stage in order. Importing
 loads nothing heavy; each room imports what it needs when it is used.
 """
 
-from importlib import import_module
-from typing import Any
+TYPE_CHECKING = False  # what type checkers take for true; importing `typing` costs time
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 
@@ -20,9 +21,11 @@ _FACE = {
 __all__ = ["__version__", *_FACE]  # noqa: PLE0604, RUF100
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """The face for notebooks, loaded when it is first asked for."""
     if name in _FACE:
+        from importlib import import_module
+
         return getattr(import_module(_FACE[name]), name)
     raise AttributeError(f"module 'opensma' has no attribute '{name}'")
 

@@ -28,6 +28,7 @@ _NAMES = {
     "lot_method": "Instruction: which lots are sold",
     "lot_choice": "Instruction: lots of one order",
     "reversal": "Action undone",
+    "cancellation": "Earlier fact taken back",
     "restatement": "Restated for a late or corrected fact",
     "wash_adjustment": "Wash sale: basis raised",
     "loss_disallowed": "Wash sale: loss deferred",
