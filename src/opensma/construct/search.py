@@ -316,16 +316,26 @@ def singles(
 
 @njit(cache=True)
 def _best_moves(
-    data: Columns, goal: Goal, state: State, security: Codes, trade: Codes
+    data: Columns,
+    goal: Goal,
+    state: State,
+    security: Codes,
+    trade: Codes,
+    near: Floats,
+    most: float,
 ) -> tuple[int, int]:
-    """The most promising trades that use cash (first half) and free it (second half)."""
+    """The most promising trades that use cash (first half) and free it (second half).
+
+    `near[i]` is how promising security i was when it was looked at; above `most` it is passed by.
+    """
     half = security.shape[0] // 2
     score = np.full(security.shape[0], np.inf)
     out = np.zeros(CANDIDATES + 2, dtype=np.int64)
     for i in range(data.security.shape[0]):
         name = data.security[i]
-        if name.low >= name.held and name.high <= name.held:
+        if near[i] > most or (name.low >= name.held and name.high <= name.held):
             continue
+        near[i] = np.inf
         slope = slope_of(data, state, i, weight_of(name, state.units[i]))
         count = propose(data, state, goal, i, slope, out)
         for c in range(count):
@@ -335,11 +345,20 @@ def _best_moves(
             gain = goal.aversion * 0.5 * change.variance + change.tax + goal.cash * change.use
             gain += goal.turnover * change.traded + PENALTY * change.outside
             gain += goal.short_gain * change.short + goal.long_gain * change.long
+            near[i] = min(near[i], gain)
             side = 0 if change.use > 0.0 else half
             if legal(data, state, i, out[c], change.loss):
                 _insert(score, security, trade, side, half, gain, i, out[c])
     up = np.sum(score[:half] < np.inf)
     return int(up), int(np.sum(score[half:] < np.inf))
+
+
+@njit(cache=True)
+def _cutoff(near: Floats, wanted: int) -> float:
+    """How promising a security must be to be looked at again: those listed, and as many more."""
+    if near.shape[0] <= wanted:
+        return np.inf
+    return float(np.partition(near, wanted)[wanted])
 
 
 @njit(cache=True, forceinline=True)
@@ -366,19 +385,34 @@ def _insert(
 
 
 @njit(cache=True)
-def pairs(data: Columns, limits: Limits, goal: Goal, state: State, rounds: int) -> int:
-    """Two trades at once, one that frees cash and one that uses it; returns how many pairs."""
+def pairs(
+    data: Columns, limits: Limits, goal: Goal, state: State, rounds: int, near: Floats
+) -> int:
+    """Two trades at once, one that frees cash and one that uses it; returns how many pairs.
+
+    `near` (n,) remembers how promising each security is; start with minus infinity.
+    """
     security = np.zeros(2 * _PAIRS, dtype=np.int64)
     trade = np.zeros(2 * _PAIRS, dtype=np.int64)
-    product = np.zeros((_PAIRS, _PAIRS))
+    product = np.zeros((2 * _PAIRS, 2 * _PAIRS))
+    one = np.zeros((2 * _PAIRS, _FIELDS))
+    scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
     made = 0
     for _ in range(rounds):
-        up, down = _best_moves(data, goal, state, security, trade)
+        most = _cutoff(near, 6 * _PAIRS)
+        up, down = _best_moves(data, goal, state, security, trade, near, most)
         before = made
         _products(data, security, up, down, product)
+        for m in range(2 * _PAIRS):
+            if m < up or _PAIRS <= m < _PAIRS + down:
+                _look(data, state, security, trade, one, m)
         while made < before + _PAIRS:
-            if not _best_pair(data, limits, goal, state, security, trade, product, up, down):
+            left, right = _best_pair(
+                data, limits, goal, state, security, trade, product, one, up, down, scratch, sums
+            )
+            if left < 0:
                 break
+            _make(data, state, security, trade, product, one, up, down, left, right)
             made += 1
         if made == before:
             break
@@ -386,14 +420,58 @@ def pairs(data: Columns, limits: Limits, goal: Goal, state: State, rounds: int) 
 
 
 @njit(cache=True)
+def _look(data: Columns, state: State, security: Codes, trade: Codes, one: Floats, m: int) -> None:
+    """Fill a row with what changes when a listed move is made."""
+    i = security[m]
+    slope = slope_of(data, state, i, weight_of(data.security[i], state.units[i]))
+    _write(one, m, change_of(data, state, i, trade[m], slope))
+
+
+@njit(cache=True)
 def _products(data: Columns, security: Codes, up: int, down: int, product: Floats) -> None:
-    """Factor covariance of every listed pair."""
-    for a in range(up):
-        for b in range(down):
-            total, i, j = 0.0, security[a], security[_PAIRS + b]
+    """Factor covariance of all listed securities."""
+    for a in range(2 * _PAIRS):
+        if up <= a < _PAIRS or a >= _PAIRS + down:
+            continue
+        for b in range(a + 1):
+            if up <= b < _PAIRS:
+                continue
+            total, i, j = 0.0, security[a], security[b]
             for f in range(data.factor.shape[1]):
                 total += data.factor[i, f] * data.factor[j, f]
-            product[a, b] = total
+            product[a, b] = product[b, a] = total
+
+
+@njit(cache=True)
+def _make(
+    data: Columns,
+    state: State,
+    security: Codes,
+    trade: Codes,
+    product: Floats,
+    one: Floats,
+    up: int,
+    down: int,
+    left: int,
+    right: int,
+) -> None:
+    """Make a pair, and bring what the other listed moves would change up to date."""
+    first, second = one[left, 0], one[right, 0]
+    for m in (left, right):
+        i = security[m]
+        slope = slope_of(data, state, i, weight_of(data.security[i], state.units[i]))
+        apply(data, state, i, trade[m], change_of(data, state, i, trade[m], slope))
+    one_group = data.security[security[left]].group
+    two_group = data.security[security[right]].group
+    for m in range(2 * _PAIRS):
+        if up <= m < _PAIRS or m >= _PAIRS + down:
+            continue
+        group = data.security[security[m]].group
+        if group in (one_group, two_group):
+            _look(data, state, security, trade, one, m)
+        else:
+            moved = product[m, left] * first + product[m, right] * second
+            one[m, 2] += 2.0 * one[m, 0] * moved
 
 
 @njit(cache=True)
@@ -405,17 +483,13 @@ def _best_pair(
     security: Codes,
     trade: Codes,
     product: Floats,
+    one: Floats,
     up: int,
     down: int,
-) -> bool:
-    """Make the best pair of the listed moves; False when none helps."""
-    one = np.zeros((2 * _PAIRS, _FIELDS))
-    for m in range(2 * _PAIRS):
-        i = security[m]
-        if m < up or _PAIRS <= m < _PAIRS + down:
-            slope = slope_of(data, state, i, weight_of(data.security[i], state.units[i]))
-            _write(one, m, change_of(data, state, i, trade[m], slope))
-    scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
+    scratch: Floats,
+    sums: Floats,
+) -> tuple[int, int]:
+    """The best pair of the listed moves; -1 when none helps."""
     broken = _broken(data, limits, state.level, state.total)
     best, left, right = -GAIN, -1, -1
     for a in range(up):
@@ -424,15 +498,11 @@ def _best_pair(
             continue
         for b in range(_PAIRS, _PAIRS + down):
             j = security[b]
-            if (
-                i == j
-                or state.units[j] == trade[b]
-                or data.security[i].group == data.security[j].group
-            ):
-                continue
-            cross = 2.0 * product[a, b - _PAIRS] * one[a, 0] * one[b, 0]
+            cross = 2.0 * product[a, b] * one[a, 0] * one[b, 0]
             gain = goal.aversion * 0.5 * (one[a, 2] + one[b, 2] + cross) + one[a, 3] + one[b, 3]
             if gain >= best and broken <= 0.0 and one[a, 8] + one[b, 8] >= 0.0:
+                continue
+            if state.units[j] == trade[b] or data.security[i].group == data.security[j].group:
                 continue
             _shift(data, state, i, one[a], scratch, sums, True)
             _shift(data, state, j, one[b], scratch, sums, False)
@@ -441,13 +511,7 @@ def _best_pair(
             gain += PENALTY * (one[a, 8] + one[b, 8])
             if gain < best and _both_legal(data, state, i, trade[a], one[a], j, trade[b], one[b]):
                 best, left, right = gain, a, b
-    if left < 0:
-        return False
-    for m in (left, right):
-        i = security[m]
-        slope = slope_of(data, state, i, weight_of(data.security[i], state.units[i]))
-        apply(data, state, i, trade[m], change_of(data, state, i, trade[m], slope))
-    return True
+    return left, right
 
 
 @njit(cache=True)
@@ -486,12 +550,12 @@ def _shift(
 @njit(cache=True)
 def improve(data: Columns, limits: Limits, goal: Goal, state: State) -> float:
     """Singles and pairs until neither helps; returns by how much limits are still broken."""
-    margin = np.zeros(data.security.shape[0])
+    margin, near = np.zeros(data.security.shape[0]), np.full(data.security.shape[0], -np.inf)
     repair(data, limits, goal, state)
     for _ in range(3):
         for again in range(2):
             singles(data, limits, goal, state, margin, again == 0)
-            if pairs(data, limits, goal, state, 3) < _WORTH:
+            if pairs(data, limits, goal, state, 3, near) < _WORTH:
                 break
         if singles(data, limits, goal, state, margin, True) == 0:
             break

@@ -43,6 +43,7 @@ _TIGHTER = (
     6.0,
     25.0,
 )  # times the aversion, where rounding has left a cap exceeded
+_CLOSE = 5e-5  # of V: a gap below which the bound is left alone
 _ROUNDS = 2  # in which a household decides
 _TOLERATED = 2e-4  # weight: what whole shares may miss a band by
 
@@ -92,7 +93,7 @@ def solve_taxpayer(prepared: Prepared, taxpayer: Taxpayer, as_of: int) -> list[P
     """
     drafts, found, bounds = _drafts(prepared, taxpayer, as_of)
     answers = _answers(prepared, drafts, as_of)
-    if all(a.relaxed.prices.plain for a in answers):
+    if all(a.relaxed.prices.plain for a in answers) and _loose(answers, bounds):
         last = ways(prepared, [a.draft.priced(a.dual) for a in answers]).shares
         bounds = max(bounds, last, key=lambda parts: float(parts.sum()))
     if len(answers) > 1:
@@ -104,6 +105,13 @@ def solve_taxpayer(prepared: Prepared, taxpayer: Taxpayer, as_of: int) -> list[P
     turned = _in_turn(prepared, taxpayer, as_of, answers, stuck)
     again = _judged(prepared, taxpayer, turned, as_of, bounds)
     return again if _unsolved(again) < _unsolved(plans) else plans
+
+
+def _loose(answers: list[Answer], bounds: Floats) -> bool:
+    """Whether the bound is worth another try at the multipliers of the modes chosen."""
+    value = np.array([a.desk.value for a in answers])
+    reached = [_objective(a.state, a.desk.account.risk_aversion or 0.0) for a in answers]
+    return bool(np.array(reached) @ value - bounds.sum() > _CLOSE * value.sum())
 
 
 def _drafts(prepared: Prepared, taxpayer: Taxpayer, as_of: int) -> tuple[list[Draft], Ways, Floats]:
