@@ -38,7 +38,8 @@ _LEFT_OUT = {
     "progress",
     "journal",  # in files of its own, with its text untouched
 }
-_OF_EVERYBODY = {"stages"}  # totals over the whole book: nobody else's business
+# Totals over the whole book and terms of other clients: nobody else's business.
+_OF_EVERYBODY = {"stages", "fee_terms", "billing_runs"}
 _BATCH = 50
 
 
@@ -134,6 +135,10 @@ def _belongs(table: Table, accounts: Sequence[AccountRecord]) -> Any:
     if table.name in own:
         name, values = own[table.name]
         return columns[name].in_(values)
+    if table is schema.invoices:
+        billed = schema.invoice_lines
+        mine = select(billed.c.invoice_id).where(billed.c.account_id.in_(ids))
+        return columns["invoice_id"].in_(mine)
     given = schema.allocations
     fills = select(given.c.fill_id).where(given.c.account_id.in_(ids))
     if table is schema.fills:

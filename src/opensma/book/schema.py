@@ -44,6 +44,11 @@ def _need(name: str, kind: Any = Text, *more: Any) -> Column[Any]:
     return Column(name, kind, *more, nullable=False)
 
 
+def _given(name: str, default: str, kind: Any = Text) -> Column[Any]:
+    """A column that older books do not have: what their rows mean is the default."""
+    return Column(name, kind, nullable=False, server_default=default)
+
+
 def _table(name: str, *columns: Any) -> Table:
     return Table(name, metadata, *columns, sqlite_strict=True)
 
@@ -169,6 +174,8 @@ runs = _table(
     _need("recorded_at"),
     _need("market_hash"),
     _need("status"),  # running or done
+    _given("rates", "file"),  # where marginal rates come from: file or netting
+    _given("carried_share_micros", "0", Whole),  # what a loss carried forward counts; netting only
 )
 stages = _table(
     "stages",
@@ -210,6 +217,16 @@ plans = _table(
     _need("binding"),  # canonical JSON list of names
     _need("non_trades"),  # canonical JSON list of [security_key, reason, cents]
     Index("ix_plans_account_id", "account_id"),
+)
+plan_rates = _table(  # of plans decided at the rates of the netting, in millionths
+    "plan_rates",
+    _key("run_id", Text),
+    _key("account_id", Text),
+    _need("short_rate_micros", Whole),  # the plan was decided with
+    _need("long_rate_micros", Whole),
+    _need("after_short_micros", Whole),  # on one more dollar after all plans of the taxpayer
+    _need("after_long_micros", Whole),
+    _need("rounds", Whole),
 )
 plan_trades = _table(
     "plan_trades",
@@ -285,6 +302,77 @@ account_measures = _table(
     _need("tax_value_year_cents", Whole),
     _need("short_gain_year_cents", Whole),
     _need("long_gain_year_cents", Whole),
+)
+
+# What clients pay: terms, invoices and who gets what; rows are only ever added -------------------
+fee_terms = _table(
+    "fee_terms",
+    _key("kind", Text),  # schedule or agreement
+    _key("name", Text),
+    _key("version"),
+    _need("valid_from"),
+    Column("valid_to", Text),
+    _need("hash"),  # of the body
+    _need("recorded_at"),
+    _need("body"),  # canonical JSON
+)
+billing_runs = _table(
+    "billing_runs",
+    _key("run_id", Text),
+    _need("period"),
+    _need("recorded_at"),
+    _need("findings"),  # canonical JSON: what the checks said when the run was released
+)
+invoices = _table(
+    "invoices",
+    _key("invoice_id", Text),
+    _need("run_id", Text, ForeignKey("billing_runs.run_id")),
+    _need("kind"),  # fee, refund or reversal
+    _need("agreement"),
+    _need("agreement_version", Whole),
+    _need("agreement_hash"),
+    _need("period"),
+    _need("service_start"),
+    _need("service_end"),
+    _need("timing"),
+    _need("value_cents", Whole),  # billed value
+    _need("excluded_cents", Whole),
+    _need("amount_cents", Whole),
+    _need("credit_left_cents", Whole),  # carried to the next period
+    Column("reversal_of", Text, ForeignKey("invoices.invoice_id")),
+    Column("follows", Text, ForeignKey("invoices.invoice_id")),  # refunded or replaced
+    UniqueConstraint("reversal_of"),
+    Index("ix_invoices_period", "period"),
+)
+invoice_lines = _table(
+    "invoice_lines",
+    _key("invoice_id", Text),
+    _key("position"),
+    _need("account_id"),
+    _need("kind"),  # base, discount, flow, minimum, cap, credit, opening, refund
+    _need("base_cents", Whole),
+    _need("rate_e8", Whole),  # yearly, in hundred-millionths
+    _need("days", Whole),
+    _need("days_in_period", Whole),
+    _need("tier", Whole),  # from 1; 0 where none
+    _need("schedule"),
+    _need("schedule_version", Whole),
+    Column("flow_day", Text),
+    _need("amount_cents", Whole),
+    _need("sentence"),
+    Index("ix_invoice_lines_account_id", "account_id"),
+)
+fee_ledger = _table(
+    "fee_ledger",
+    _key("invoice_id", Text),
+    _key("account_id", Text),
+    _key("payee", Text),
+    _need("role"),  # platform, sponsor, advisor or manager
+    _need("paying_account_id"),
+    _need("service_start"),
+    _need("service_end"),
+    _need("amount_cents", Whole),
+    Index("ix_fee_ledger_account_id", "account_id"),
 )
 
 VOLATILE = {("stages", "seconds")}

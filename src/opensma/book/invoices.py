@@ -1,0 +1,152 @@
+"""Fee terms, billing runs, invoices with lines, and the fee ledger: rows are only ever added.
+
+A correction is a reversal, which names the invoice it takes back, and then a new invoice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from opensma.book import schema
+from opensma.book.store import insert_rows, row_of
+
+
+@dataclass(frozen=True, slots=True)
+class TermsRow:
+    """One version of a schedule or an agreement, as it was loaded."""
+
+    kind: str
+    name: str
+    version: int
+    valid_from: str
+    valid_to: str | None
+    hash: str
+    recorded_at: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceRow:
+    """What one agreement is billed for one period; a reversal or refund names its origin."""
+
+    invoice_id: str
+    run_id: str
+    kind: str
+    agreement: str
+    agreement_version: int
+    agreement_hash: str
+    period: str
+    service_start: str
+    service_end: str
+    timing: str
+    value_cents: int
+    excluded_cents: int
+    amount_cents: int
+    credit_left_cents: int
+    reversal_of: str | None
+    follows: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceLineRow:
+    """How one amount of an invoice came about."""
+
+    invoice_id: str
+    position: int
+    account_id: str
+    kind: str
+    base_cents: int
+    rate_e8: int
+    days: int
+    days_in_period: int
+    tier: int
+    schedule: str
+    schedule_version: int
+    flow_day: str | None
+    amount_cents: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeeLedgerRow:
+    """What one payee gets of one account's part of an invoice, for the days served."""
+
+    invoice_id: str
+    account_id: str
+    payee: str
+    role: str
+    paying_account_id: str
+    service_start: str
+    service_end: str
+    amount_cents: int
+
+
+def terms_row(
+    kind: str, name: str, version: int, dates: tuple[str, str | None], recorded_at: str, body: str
+) -> TermsRow:
+    """A version with the hash of its body."""
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    return TermsRow(kind, name, version, *dates, digest, recorded_at, body)
+
+
+def put_terms(connection: Connection, rows: Sequence[TermsRow]) -> None:
+    """Append versions of terms."""
+    insert_rows(connection, schema.fee_terms, [row_of(row) for row in rows])
+
+
+def all_terms(connection: Connection) -> list[TermsRow]:
+    """Every version ever loaded, in order of kind, name and version."""
+    rows = [TermsRow(*row) for row in connection.execute(select(schema.fee_terms))]
+    return sorted(rows, key=lambda r: (r.kind, r.name, r.version))
+
+
+def put_run(connection: Connection, period: str, recorded_at: str, findings: str) -> str:
+    """Open a new run of a period; its id."""
+    table = schema.billing_runs
+    query = select(func.count()).select_from(table).where(table.c.period == period)
+    run_id = f"bill-{period}-{int(connection.execute(query).scalar_one()) + 1}"
+    insert_rows(connection, table, [(run_id, period, recorded_at, findings)])
+    return run_id
+
+
+def put_invoice(
+    connection: Connection,
+    invoice: InvoiceRow,
+    lines: Sequence[InvoiceLineRow],
+    ledger: Sequence[FeeLedgerRow],
+) -> None:
+    """Append an invoice with all that belongs to it."""
+    insert_rows(connection, schema.invoices, [row_of(invoice)])
+    insert_rows(connection, schema.invoice_lines, [row_of(line) for line in lines])
+    insert_rows(connection, schema.fee_ledger, [row_of(row) for row in ledger])
+
+
+def all_invoices(connection: Connection) -> list[InvoiceRow]:
+    """Every invoice and reversal, in order of service and id."""
+    rows = [InvoiceRow(*row) for row in connection.execute(select(schema.invoices))]
+    return sorted(rows, key=lambda r: (r.service_start, r.invoice_id))
+
+
+def live_invoices(connection: Connection) -> list[InvoiceRow]:
+    """Invoices that stand: no reversals, and nothing that was reversed."""
+    rows = all_invoices(connection)
+    reversed_ids = {row.reversal_of for row in rows}
+    return [r for r in rows if r.reversal_of is None and r.invoice_id not in reversed_ids]
+
+
+def lines_of(connection: Connection, invoice_id: str) -> list[InvoiceLineRow]:
+    """The lines of one invoice in their order."""
+    table = schema.invoice_lines
+    query = select(table).where(table.c.invoice_id == invoice_id).order_by(table.c.position)
+    return [InvoiceLineRow(*row) for row in connection.execute(query)]
+
+
+def ledger_of(connection: Connection, invoice_id: str) -> list[FeeLedgerRow]:
+    """The fee ledger's rows of one invoice, by account and payee."""
+    table = schema.fee_ledger
+    rows = connection.execute(select(table).where(table.c.invoice_id == invoice_id))
+    return sorted((FeeLedgerRow(*r) for r in rows), key=lambda r: (r.account_id, r.payee))
