@@ -20,6 +20,18 @@ ACTIONS_THROUGH = "actions_through"  # setting: the day up to which corporate ac
 
 
 @dataclass(frozen=True, slots=True)
+class RatesUsed:
+    """Where a day's marginal rates come from: the tax profile, or the netting of the year."""
+
+    source: str = "file"  # file or netting
+    carried_share_micros: int = 0  # that a loss carried forward keeps of its rate; netting only
+
+    def __str__(self) -> str:
+        share = f", carried losses at {self.carried_share_micros / 10_000:g}% of the rate on file"
+        return self.source + (share if self.source == "netting" else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One trading day; `recorded_at` is fixed when the run begins and kept when it resumes."""
 
@@ -28,6 +40,13 @@ class Run:
     recorded_at: str
     market_hash: str
     status: str
+    rates: str = "file"
+    carried_share_micros: int = 0
+
+    @property
+    def rates_used(self) -> RatesUsed:
+        """Where this day's rates come from."""
+        return RatesUsed(self.rates, self.carried_share_micros)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +61,26 @@ class ExceptionRecord:
     remedy: str
 
 
-def begin_run(connection: Connection, day: str, recorded_at: str, market_hash: str) -> Run:
+def begin_run(
+    connection: Connection,
+    day: str,
+    recorded_at: str,
+    market_hash: str,
+    rates: RatesUsed | None = None,
+) -> Run:
     """The run of this day: a new one, or the one that was begun and not finished.
 
-    BookError where another day is unfinished or later, or the market changed since the beginning.
+    BookError where another day is unfinished or later, or where the market or the rates asked for
+    are not those of the beginning; None asks for no rates in particular.
     """
     found = find_run(connection, day)
     if found is None:
         _check_order(connection, day)
-        run = Run(f"day-{day}", day, recorded_at, market_hash, "running")
+        chosen = rates or RatesUsed()
+        run = Run(
+            *(f"day-{day}", day, recorded_at, market_hash, "running"),
+            *(chosen.source, chosen.carried_share_micros),
+        )
         insert_rows(connection, schema.runs, [row_of(run)])
         return run
     if found.market_hash != market_hash and found.status == "running":
@@ -59,6 +89,13 @@ def begin_run(connection: Connection, day: str, recorded_at: str, market_hash: s
             f"The day {day} began with other market data than the market holds now.",
             where=found.run_id,
             remedy="Restore the market as it was when the day began, finish the day, then import.",
+        )
+    if rates not in (None, found.rates_used) and found.status == "running":
+        raise BookError(
+            "day.other_rates",
+            f"The day {day} began with other rates: {found.rates_used}.",
+            where=found.run_id,
+            remedy="Finish it without --rates and --carried-share; the next day may choose again.",
         )
     return found
 
