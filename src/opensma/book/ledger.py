@@ -119,6 +119,21 @@ def read_journal(
     return found
 
 
+def accounts_with(
+    connection: Connection, account_keys: Sequence[int], kinds: Iterable[Kind]
+) -> set[int]:
+    """Which of some accounts have an entry of one of these kinds."""
+    table = schema.journal
+    names = [kind.value for kind in kinds]
+    found: set[int] = set()
+    for start in range(0, len(account_keys), _CHUNK):
+        some = list(account_keys[start : start + _CHUNK])
+        query = select(table.c.account_key).distinct()
+        query = query.where(table.c.account_key.in_(some), table.c.kind.in_(names))
+        found.update(connection.execute(query).scalars())
+    return found
+
+
 def booked_of(row: Sequence[object]) -> Booked:
     """A row of the journal as an entry in its place; the hash is taken as stored."""
     key, seq, kind, trade_day, settle_day, source_id, recorded_at, text, previous, digest = row

@@ -12,7 +12,8 @@ import numpy as np
 
 from opensma.book.daybook import DayContext
 from opensma.book.fold import fold
-from opensma.book.ledger import load_states, read_journal
+from opensma.book.journal import ARRIVALS, DEPARTURES
+from opensma.book.ledger import accounts_with, load_states, read_journal
 from opensma.book.master import AccountRecord, Household
 from opensma.book.plans import day_plans
 from opensma.book.series import (
@@ -60,13 +61,17 @@ def _measure(
     keys = [a.account_key for _, a in accounts]
     states = load_states(connection, keys)
     known = account_series(connection, keys)
+    in_kind = accounts_with(connection, keys, ARRIVALS | DEPARTURES)
     rows, measures = [], []
     for household, account in accounts:
         state = states[account.account_key]
         if state.seq == 0:
             continue  # opened, not funded
         series = known.get(account.account_key)
-        series = _with_today(connection, context, account, state, series, closes)
+        if account.account_key in in_kind and series is not None:
+            series = _continued(series, _replayed(connection, context, account.account_key))
+        else:
+            series = _with_today(connection, context, account, state, series, closes)
         fresh = series.days > _last_known(known.get(account.account_key))
         rows += day_rows(account.account_key, series, fresh)
         measures.append(
@@ -98,14 +103,40 @@ def _with_today(
 ) -> DailyValues:
     """The series through today: one more day when yesterday is known, else from the journal."""
     days = context.market.days
-    if series is None or len(days) < 2 or int(series.days[-1]) != int(days[-2]):
+    if series is None:
         return _replayed(connection, context, account.account_key)
+    if len(days) < 2 or int(series.days[-1]) != int(days[-2]):
+        return _continued(series, _replayed(connection, context, account.account_key))
     day = date.fromordinal(int(days[-2])).isoformat()
     today = Track()
     for booked in read_journal(connection, [account.account_key], day):
         today.add(booked, state)
-    value = account_cents(state, closes)
-    extra = (context.day, value, sum(today.inflow.values()), sum(today.outflow.values()))
+    inflow, outflow = sum(today.inflow.values()), sum(today.outflow.values())
+    told = int((series.inflow_cents - series.outflow_cents).sum()) + inflow - outflow
+    if told != state.deposited_cents - state.withdrawn_cents:
+        # A deposit or withdrawal was booked on a day that had been measured before.
+        return _continued(series, _replayed(connection, context, account.account_key))
+    extra = (context.day, account_cents(state, closes), inflow, outflow)
+    return _longer(series, [np.array([value], dtype=np.int64) for value in extra])
+
+
+def _continued(known: DailyValues, made: DailyValues) -> DailyValues:
+    """What is on record stays; flows that were booked behind it count on the first day after.
+
+    A deposit of a late fact, or shares in kind dated on a day already measured, are no gain (M6).
+    """
+    fresh = made.days > known.days[-1]
+    if not fresh.any():
+        return known
+    late = int((made.inflow_cents - made.outflow_cents)[~fresh].sum())
+    late -= int((known.inflow_cents - known.outflow_cents).sum())
+    inflow, outflow = made.inflow_cents[fresh], made.outflow_cents[fresh]
+    inflow[0] += max(0, late)
+    outflow[0] += max(0, -late)
+    return _longer(known, [made.days[fresh], made.value_cents[fresh], inflow, outflow])
+
+
+def _longer(series: DailyValues, extra: list[Ints]) -> DailyValues:
     columns = (series.days, series.value_cents, series.inflow_cents, series.outflow_cents)
     return DailyValues(*(np.append(c, v) for c, v in zip(columns, extra, strict=True)))
 

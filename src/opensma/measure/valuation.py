@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from opensma.book.journal import ARRIVALS, DEPARTURES, SALES, Booked, Kind
+from opensma.book.moves import column
 from opensma.book.names import KeyMap
 from opensma.book.series import DailyValues
 from opensma.book.state import AccountState
@@ -26,6 +27,8 @@ class Track:
     cash: dict[int, int] = field(default_factory=dict)
     inflow: dict[int, int] = field(default_factory=dict)
     outflow: dict[int, int] = field(default_factory=dict)
+    moved: list[tuple[int, Ints, Ints]] = field(default_factory=list)  # in kind; out is negative
+    _in_kind: dict[int, tuple[Ints, Ints]] = field(default_factory=dict)  # by position
 
     def add(self, booked: Booked, after: AccountState) -> None:
         """Note the state after one entry."""
@@ -43,6 +46,32 @@ class Track:
             self.inflow[day] = self.inflow.get(day, 0) + entry.body["cents"]
         elif entry.kind is Kind.WITHDRAWAL:
             self.outflow[day] = self.outflow.get(day, 0) + entry.body["cents"]
+        elif entry.kind in ARRIVALS or entry.kind in DEPARTURES:
+            sign = 1 if entry.kind in ARRIVALS else -1
+            lots = positions(column(entry.body, "security"), sign * column(entry.body, "quantity"))
+            self._in_kind[booked.seq] = lots
+            self.moved.append((day, *lots))
+        elif entry.kind is Kind.REVERSAL:
+            for seq in entry.body["of"]:
+                if seq in self._in_kind:  # they go back where they came from
+                    security, quantity = self._in_kind[seq]
+                    self.moved.append((day, security, -quantity))
+
+    def flows(
+        self, closes: Ints, market_days: Ints, keys: KeyMap
+    ) -> tuple[dict[int, int], dict[int, int]]:
+        """Cents in and out by day: cash, and shares in kind at the newest close then (M6).
+
+        `closes` (days, securities) as from `carried_closes`, in the market's order of securities.
+        """
+        inflow, outflow = dict(self.inflow), dict(self.outflow)
+        for day, security, quantity in self.moved:
+            row = max(0, int(np.searchsorted(market_days, day, side="right")) - 1)
+            prices = closes[row, keys.rows(security)]
+            cents = int(notional_cents_array(np.abs(quantity), prices).sum())
+            side = inflow if quantity.sum() > 0 else outflow  # one entry goes one way
+            side[day] = side.get(day, 0) + cents
+        return inflow, outflow
 
 
 def holdings_cents(state: AccountState, close_by_key: Ints) -> Ints:
@@ -91,7 +120,8 @@ def daily_values(
         if stop > start and len(held):
             prices = closes[first + start : first + stop][:, keys.rows(held)]
             value[start:stop] += notional_cents_array(quantity[None, :], prices).sum(axis=1)
-    return DailyValues(days, value, _on_days(track.inflow, days), _on_days(track.outflow, days))
+    inflow, outflow = track.flows(closes, market_days, keys)
+    return DailyValues(days, value, _on_days(inflow, days), _on_days(outflow, days))
 
 
 def _step(amounts: dict[int, int], days: Ints) -> Ints:
