@@ -51,3 +51,21 @@ def once_each(names: Sequence[str], where: str) -> None:
     """No name may be listed twice: an amount would be lost."""
     if len(set(names)) != len(names):
         refuse("listed_twice", "A name is listed twice.", where=where, remedy="List it once.")
+
+
+def largest_remainder(total_cents: int, weights: Sequence[Fraction]) -> list[int]:
+    """Cents by weight that sum to the total; missing cents go to the largest fractions.
+
+    On a tie to the first. Each part is less than one cent from its exact share.
+    """
+    whole = sum(weights, Fraction(0))
+    if whole == 0:
+        if total_cents and not weights:
+            refuse("no_parts", "There is nobody to share an amount with.", where="weights")
+        weights, whole = [Fraction(1)] * len(weights), Fraction(max(1, len(weights)))
+    exact = [total_cents * weight / whole for weight in weights]
+    parts = [part.numerator // part.denominator for part in exact]
+    order = sorted(range(len(parts)), key=lambda i: (parts[i] - exact[i], i))
+    for i in order[: total_cents - sum(parts)]:
+        parts[i] += 1
+    return parts
