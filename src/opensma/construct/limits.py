@@ -15,7 +15,7 @@ from numba import njit
 
 from opensma.construct.columns import Columns
 from opensma.construct.decide import measures, middle, relax
-from opensma.construct.prepare import Desk, before_units
+from opensma.construct.prepare import Desk
 from opensma.construct.problem import Codes, Floats
 
 FREE_AVERSION = 0.05  # where a tracking-error cap does not bind: risk all but ignored
@@ -186,12 +186,12 @@ def reprice(desk: Desk, prices: Prices) -> Desk:
     data = desk.data
     security, lot = data.security.copy(), data.lot.copy()
     security["toll"] = security["cost"] + 0.5 * prices.turnover
-    extra = np.where(lot["long_term"] == 1, prices.long_gain, prices.short_gain)
-    lot["tax"] = lot["gain"] * (lot["rate"] + extra)
-    lot["guide"] = _guide(lot, desk)
-    order = _by_guide(security, lot)
+    _price(lot, desk.relief, desk.last, prices.short_gain, prices.long_gain)
+    order = np.arange(len(lot))
+    if not _by_guide(security, lot, order):
+        return replace(desk, data=data._replace(security=security, lot=lot))
     lot = lot[order]
-    lot["before"] = before_units(lot["security"], lot["units"])
+    _count_before(lot)
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     wash_lot = np.where(data.wash_lot < 0, data.wash_lot, place[data.wash_lot])
@@ -200,9 +200,9 @@ def reprice(desk: Desk, prices: Prices) -> Desk:
 
 
 @njit(cache=True)
-def _by_guide(security: Any, lot: Any) -> Codes:
-    """Rows of the lots by security, then by guide, then by tax, else as they are."""
-    order = np.arange(lot.shape[0])
+def _by_guide(security: Any, lot: Any, order: Codes) -> bool:
+    """Order lots of each security by guide, then by tax, else as they are; False if they were."""
+    moved = False
     for i in range(security.shape[0]):
         for at in range(security[i].start + 1, security[i].stop):
             row, place = order[at], at
@@ -213,8 +213,33 @@ def _by_guide(security: Any, lot: Any) -> Codes:
                     break
                 order[place] = order[place - 1]
                 place -= 1
+                moved = True
             order[place] = row
-    return order
+    return moved
+
+
+@njit(cache=True)
+def _price(lot: Any, relief: Floats, last: Codes, short: float, long: float) -> None:
+    """Tax with the price of gain budgets, and what selling costs with the wash rule priced in."""
+    for at in range(lot.shape[0]):
+        one = lot[at]
+        tax = one.gain * (one.rate + (long if one.long_term else short))
+        price, end, guide = relief[one.security], last[one.security], tax
+        if one.gain < 0.0 and price < 0.0:
+            guide = 0.0
+        elif one.gain < 0.0 and one.turn <= end:
+            guide = -price if one.turn < end else min(tax, -price)
+        if price > 0.0 and one.recent:
+            guide -= price
+        one.tax, one.guide = tax, guide
+
+
+@njit(cache=True)
+def _count_before(lot: Any) -> None:
+    """Units of the same security in earlier lots."""
+    for at in range(lot.shape[0]):
+        same = at > 0 and lot[at - 1].security == lot[at].security
+        lot[at].before = lot[at - 1].before + lot[at - 1].units if same else 0
 
 
 def guided(desk: Desk, relief: Floats, last: Codes) -> Desk:
@@ -226,21 +251,9 @@ def guided(desk: Desk, relief: Floats, last: Codes) -> Desk:
     return reprice(replace(desk, relief=relief, last=last), Prices(0.0))
 
 
-def _guide(lot: Any, desk: Desk) -> Floats:
-    """(m,) what selling costs with the wash rule priced in, per weight (see `bound`)."""
-    price, last = desk.relief[lot["security"]], desk.last[lot["security"]]
-    tax, loss = lot["tax"], lot["gain"] < 0.0
-    before, at = loss & (lot["turn"] < last), loss & (lot["turn"] == last)
-    guide = np.where(before, -price, np.where(at, np.minimum(tax, -price), tax))
-    guide = np.where(lot["recent"] == 1, guide - price, guide)
-    found: Floats = np.where(price < 0.0, np.where(loss, 0.0, tax), guide)
-    return found
-
-
 def true_costs(desk: Desk) -> Columns:
     """The same lots in the same order at what they really cost."""
     security, lot = desk.data.security.copy(), desk.data.lot.copy()
     security["toll"] = security["cost"]
-    lot["tax"] = lot["gain"] * lot["rate"]
-    lot["guide"] = _guide(lot, desk)
+    _price(lot, desk.relief, desk.last, 0.0, 0.0)
     return desk.data._replace(security=security, lot=lot)

@@ -11,6 +11,7 @@ from math import fsum
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from opensma.construct.columns import FOREIGN, LOT, SECURITY, Columns, Limits
 from opensma.construct.problem import Account, Codes, Floats, LotColumns, Mask, Taxpayer, Universe
@@ -181,13 +182,15 @@ def desk(prepared: Prepared, taxpayer: Taxpayer, position: int, as_of: int, choi
     ):
         securities[name] = column
     recent = lots.acquired_day >= as_of - WINDOW_DAYS
+    wash = _wash(prepared, taxpayer, position, as_of, lots)
+    turns = _turns(lots, position, wash[0][prepared.group[lots.security]])
     data = Columns(
         prepared.factor,
         securities,
-        _lot_records(universe, account, lots, units, recent, shares, position),
+        _lot_records(universe, account, lots, units, recent, shares, turns),
         row_low,
         row_high,
-        *_wash(prepared, taxpayer, position, as_of, lots),
+        *wash,
         np.zeros(0, dtype=FOREIGN),
     )
     limits = _limits(account, value)
@@ -205,10 +208,9 @@ def _sorted_lots(
     tax = rate * gain / universe.price[lots.security]
     # Where nothing is taxed, gains go first: a loss sale would keep the household from buying.
     tie = np.where(rate == 0.0, -gain, 0.0)
-    allowed = ~(choice.no_loss[lots.security] & (gain < 0.0))
-    rows = np.flatnonzero(allowed)
-    keys = (lots.basis, lots.acquired_day, tax + tie, lots.security)
-    order = rows[np.lexsort(tuple(column[rows] for column in keys))]
+    order = np.argsort(lots.security, kind="stable")
+    order = order[~(choice.no_loss[lots.security] & (gain < 0.0))[order]]
+    order = _within(order, lots.security, tax + tie, lots.acquired_day, lots.basis)
     return order, LotColumns(
         lots.security[order],
         lots.quantity[order],
@@ -218,6 +220,27 @@ def _sorted_lots(
     )
 
 
+@njit(cache=True)
+def _within(order: Codes, security: Codes, tax: Floats, acquired: Codes, basis: Floats) -> Codes:
+    """Rows in order of securities, then by tax, day and basis; each security has few lots."""
+    for at in range(1, len(order)):
+        row, place = order[at], at
+        while place > 0 and security[order[place - 1]] == security[row]:
+            other = order[place - 1]
+            if tax[other] < tax[row] or (
+                tax[other] == tax[row]
+                and (
+                    acquired[other] < acquired[row]
+                    or (acquired[other] == acquired[row] and basis[other] <= basis[row])
+                )
+            ):
+                break
+            order[place] = other
+            place -= 1
+        order[place] = row
+    return order
+
+
 def _lot_records(
     universe: Universe,
     account: Account,
@@ -225,7 +248,7 @@ def _lot_records(
     units: Codes,
     recent: Mask,
     shares: Floats,
-    position: int,
+    turns: Codes,
 ) -> Any:
     records = np.zeros(len(lots.quantity), dtype=LOT)
     gain = 1.0 - lots.basis / (lots.quantity * universe.price[lots.security])
@@ -236,7 +259,7 @@ def _lot_records(
         ("guide", gain * rate),
         ("gain", gain),
         ("rate", rate),
-        ("turn", _turns(lots, position)),
+        ("turn", turns),
         ("units", units),
         ("before", before_units(lots.security, units)),
         ("long_term", lots.long_term),
@@ -247,11 +270,16 @@ def _lot_records(
     return records
 
 
-def _turns(lots: LotColumns, position: int) -> Codes:
-    """(m,) by day of acquisition, then account, security, dearest first, as the check has it."""
-    keys = (lots.quantity, -lots.basis / lots.quantity, lots.security, lots.acquired_day)
-    rank = np.empty(len(lots.quantity), dtype=np.int64)
-    rank[np.lexsort(keys)] = np.arange(len(rank))
+def _turns(lots: LotColumns, position: int, washed: Mask) -> Codes:
+    """(m,) by day of acquisition, then account, security, dearest first, as the check has it.
+
+    Only lots of washed groups are put in order.
+    """
+    rows = np.flatnonzero(washed)
+    unit = lots.basis[rows] / lots.quantity[rows]
+    keys = (lots.quantity[rows], -unit, lots.security[rows], lots.acquired_day[rows])
+    rank = np.zeros(len(washed), dtype=np.int64)
+    rank[rows[np.lexsort(keys)]] = np.arange(len(rows))
     turns: Codes = (lots.acquired_day * _MOST_ACCOUNTS + position) * _MOST_LOTS + rank
     return turns
 
