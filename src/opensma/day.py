@@ -67,17 +67,18 @@ def run_day(
     batch: int = 50,
     notice: Notice = lambda _stage, _accounts: lambda _done: None,
     failed: Path | None = None,
+    rates: runs.RatesUsed | None = None,
 ) -> DayReport:
     """Run a trading day, or finish one that was interrupted; a finished day changes nothing.
 
-    `recorded_at` is the time that new facts carry; an interrupted run keeps its own. `notice` is
-    told each stage with its number of accounts, and returns what to call with accounts done.
-    `workers` is a number of processes or the address of a Ray cluster (text). Problems that the
-    solver failed are saved in `failed`, beside the book unless told otherwise.
+    `recorded_at` is the time that new facts carry; an interrupted run keeps its own, as it does its
+    `rates` (of the tax profiles by default). `notice` gets each stage and its accounts, and returns
+    what to call with accounts done. `workers` is a number of processes or a Ray cluster's address.
+    Problems that the solver failed are saved in `failed`, beside the book unless told otherwise.
     """
     seen = market.until(day)
     with book.only_run():
-        run = _begin(book, seen, day, recorded_at)
+        run = _begin(book, seen, day, recorded_at, rates)
         if run.status != "done":
             start_early(workers, WORKERS_NEED)
             context = open_day(
@@ -94,7 +95,9 @@ def run_day(
         )
 
 
-def _begin(book: Book, seen: Market, day: date, recorded_at: str) -> runs.Run:
+def _begin(
+    book: Book, seen: Market, day: date, recorded_at: str, rates: runs.RatesUsed | None
+) -> runs.Run:
     """The day's run; nothing is written for a finished day, or for one that cannot be run."""
     with book.read() as connection:
         found = runs.find_run(connection, day.isoformat())
@@ -102,7 +105,7 @@ def _begin(book: Book, seen: Market, day: date, recorded_at: str) -> runs.Run:
         return found
     check_session(seen, day)
     with book.write() as connection:
-        run = runs.begin_run(connection, day.isoformat(), recorded_at, seen.content_hash)
+        run = runs.begin_run(connection, day.isoformat(), recorded_at, seen.content_hash, rates)
         register_securities(connection, seen)
     return run
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from opensma.book.store import open_book
+from opensma.book.store import HEAD, open_book
 from opensma.cli import run
 
 
@@ -129,7 +129,7 @@ def test_init_makes_a_book_that_verify_finds_clean(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sma = Sma(tmp_path / "new" / "sma.db", capsys)
-    assert sma.json("book", "init")["schema"] == "0001"
+    assert sma.json("book", "init")["schema"] == HEAD
     assert sma.json("book", "init")["market"] is None
     assert sma.json("book", "verify")["findings"] == []
     assert sma.json("account", "list") == {"accounts": []}

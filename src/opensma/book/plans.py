@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 
 from opensma.book import schema
 from opensma.book.journal import canonical
-from opensma.book.store import insert_rows
+from opensma.book.store import insert_rows, row_of
 from opensma.construct.plan import Plan, Status
 from opensma.errors import ensure
 from opensma.units import MICROS, Ints
@@ -58,6 +58,29 @@ class StoredPlan:
     def not_traded(self) -> list[tuple[int, str, int]]:
         """(security key, reason, cents) of notable trades that were not made."""
         return [(int(key), str(why), int(cents)) for key, why, cents in json.loads(self.non_trades)]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRates:
+    """The rates of a plan that was decided by the netting of the year, in millionths.
+
+    `after` is the next dollar's rate once all plans of the taxpayer are done: the same where the
+    rates stand still.
+    """
+
+    run_id: str
+    account_id: str
+    short_rate_micros: int
+    long_rate_micros: int
+    after_short_micros: int
+    after_long_micros: int
+    rounds: int
+
+    @property
+    def settled(self) -> bool:
+        """Whether the plan changes none of the rates that it was decided with."""
+        after = (self.after_short_micros, self.after_long_micros)
+        return after == (self.short_rate_micros, self.long_rate_micros)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +209,25 @@ def put_plan_rows(
     """Keep plans and their trades, both as rows from `row_of`, in the caller's transaction."""
     insert_rows(connection, schema.plans, plans)
     insert_rows(connection, schema.plan_trades, trades)
+
+
+def put_plan_rates(connection: Connection, rates: Sequence[PlanRates]) -> None:
+    """Keep the rates of plans, in the transaction of the plans."""
+    insert_rows(connection, schema.plan_rates, [row_of(one) for one in rates])
+
+
+def day_plan_rates(connection: Connection, run_id: str) -> dict[str, PlanRates]:
+    """By account; plans decided at the rates on file have none."""
+    rows = connection.execute(select(schema.plan_rates).where(schema.plan_rates.c.run_id == run_id))
+    return {found.account_id: found for found in (PlanRates(*row) for row in rows)}
+
+
+def rates_of(connection: Connection, run_id: str, account_id: str) -> PlanRates | None:
+    """The rates of one plan; None where it was decided at the rates on file."""
+    table = schema.plan_rates
+    where = (table.c.run_id == run_id) & (table.c.account_id == account_id)
+    row = connection.execute(select(table).where(where)).first()
+    return None if row is None else PlanRates(*row)
 
 
 def day_plans(connection: Connection, run_id: str) -> list[StoredPlan]:

@@ -7,7 +7,7 @@ exist. Frozen records come back; nothing is formatted and nothing is written.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, TypeVar
 
@@ -43,7 +43,7 @@ from opensma.book.master import (
     households,
 )
 from opensma.book.names import key_map
-from opensma.book.plans import StoredPlan
+from opensma.book.plans import PlanRates, StoredPlan, rates_of
 from opensma.book.series import DailyValues, account_series
 from opensma.book.state import AccountState
 from opensma.book.store import Book
@@ -149,6 +149,7 @@ class Decision:
     trades: tuple[TradeView, ...]
     non_trades: tuple[NonTradeView, ...]
     exceptions: tuple[runs.ExceptionRecord, ...]
+    rates: PlanRates | None = None  # None: decided at the rates on file
 
     @property
     def gap(self) -> float | None:
@@ -409,9 +410,18 @@ def decision_of(connection: Connection, account: AccountRecord, run: runs.Run | 
         return Decision(run, None, (), (), stopped)
     household = household_of(connection, account, run.day)
     day = date.fromisoformat(run.day).toordinal()
-    context = TradeContext(account, household.profile, plan, day, securities_by_key(connection))
+    rates = rates_of(connection, run.run_id, account.account_id)
+    profile = household.profile if rates is None else _at(household.profile, rates)
+    context = TradeContext(account, profile, plan, day, securities_by_key(connection))
     trades = trade_views(connection, context)
-    return Decision(run, plan, trades, non_trade_views(connection, context, household), stopped)
+    left = non_trade_views(connection, context, household)
+    return Decision(run, plan, trades, left, stopped, rates)
+
+
+def _at(profile: TaxProfile, rates: PlanRates) -> TaxProfile:
+    """The profile with the rates that a plan was decided with."""
+    short, long = rates.short_rate_micros, rates.long_rate_micros
+    return replace(profile, short_rate_micros=short, long_rate_micros=long)
 
 
 def _named(connection: Connection, kind: type[N], name: str) -> N:

@@ -444,6 +444,7 @@ def _decision(decision: Decision) -> dict[str, Any]:
         "change_cents": plan and plan.objective_cents - plan.objective_before_cents,
         "gap": decision.gap,
         "gap_bps": decision.gap_bps,
+        "rates": decision.rates,
         "trades": [
             {**trade_document(t), "why": why_traded(t, decision)} for t in decision.trades
         ],

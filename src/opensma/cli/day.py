@@ -22,7 +22,7 @@ from opensma.cli.output import (
 from opensma.errors import BookError, InputError
 
 if TYPE_CHECKING:
-    from opensma.book.runs import ExceptionRecord, Run
+    from opensma.book.runs import ExceptionRecord, RatesUsed, Run
 
 _SHOWN = 25  # exceptions in the terminal; --json has them all
 
@@ -52,6 +52,16 @@ def group() -> None:
     metavar="DIR",
     help="Folder for problems that the solver failed.  [default: BOOK.failed beside the book]",
 )
+@click.option(
+    "--rates",
+    type=click.Choice(["file", "netting"]),
+    help="Marginal rates: on file, or of the netting, in turn with the plans.  [default: file]",
+)
+@click.option(
+    "--carried-share",
+    metavar="PERCENT",
+    help="What a loss carried forward keeps of its rate, with --rates netting.  [default: 61.3913]",
+)
 @json_option
 def run_command(
     book: str,
@@ -60,6 +70,8 @@ def run_command(
     ray_address: str | None,
     market_path: Path | None,
     failed: Path | None,
+    rates: str | None,
+    carried_share: str | None,
     as_json: bool,
 ) -> None:
     """Run one trading day over all accounts, or finish one that was interrupted.
@@ -80,6 +92,7 @@ def run_command(
             where="sma day run",
             remedy="Give one of them.",
         )
+    used = _rates(rates, carried_share)
     opened = open_book(book)
     market = market_of(opened, market_path)
     note_compilation()
@@ -93,11 +106,35 @@ def run_command(
             workers=ray_address or workers or default_workers(),
             notice=notice,
             failed=failed,
+            rates=used,
         )
     _tell(report.run, report.accounts, report.stages, report.exceptions, as_json)
     folder = (failed or failed_folder(opened)) / date.isoformat()
     if folder.is_dir():
         note(f"Problems that the solver failed are in {folder}: sma construct replay FILE")
+
+
+def _rates(source: str | None, share: str | None) -> RatesUsed | None:
+    """What the options ask for; None leaves a day that was begun as it is."""
+    from opensma.book.runs import RatesUsed
+    from opensma.tax.marginal import CARRIED_SHARE_MICROS, check_share
+    from opensma.units import parse_micros
+
+    if share is not None and source != "netting":
+        raise InputError(
+            "usage",
+            "--carried-share means nothing without --rates netting.",
+            where="sma day run",
+            remedy="Give both, or neither.",
+        )
+    if source != "netting":
+        return None if source is None else RatesUsed()
+    micros = CARRIED_SHARE_MICROS
+    if share is not None:
+        percent = parse_micros(share.strip().removesuffix("%"), "--carried-share")
+        micros = percent // 100  # four decimals of a percentage are kept
+    check_share(micros)
+    return RatesUsed("netting", micros)
 
 
 @group.command("show")
@@ -138,6 +175,8 @@ def _tell(
             document["accounts"] = accounts
         emit_json({**document, "exceptions": exceptions})
         return
+    if run.rates != "file":
+        click.echo(f"Rates of {run.rates_used}.")
     rows = [(name, _words(outcome), outcome["seconds"]) for name, outcome in stages.items()]
     table(f"Day {run.day}: {run.status}", ("stage", "outcome", "seconds"), rows)
     if not exceptions:
@@ -162,5 +201,5 @@ def _words(outcome: dict[str, object]) -> str:
         if name.endswith("_cents"):
             parts.append(f"{name.removesuffix('_cents')} ${dollars(int(str(value)))}")
         elif name != "seconds":
-            parts.append(f"{int(str(value)):,} {name}")
+            parts.append(f"{int(str(value)):,} {name.replace('_', ' ')}")
     return ", ".join(parts)

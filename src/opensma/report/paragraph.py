@@ -15,6 +15,7 @@ from opensma.book.views import Decision
 from opensma.construct.plan import Reason
 from opensma.report.reasons import limit_words
 from opensma.report.words import counted, day_words, listed, money, percent
+from opensma.units import MICROS
 
 _SAME = 0.00005  # tracking error: what two decimals of a percentage cannot show
 _AIM: dict[str, str] = {
@@ -65,6 +66,7 @@ def plan_paragraph(decision: Decision) -> str:
     if plan.review == "held":
         found.append("The plan is held for a person, so nothing was traded.")
     found += [*_limits(plan.binding_names), *_left(decision), *_bound(decision)]
+    found += _rates(decision)
     return " ".join(found)
 
 
@@ -140,6 +142,23 @@ def _left(decision: Decision) -> list[str]:
     more = f", and {counted(others, 'smaller trade')}" if others else ""
     what = f"{first.symbol} alone, worth {money(first.worth_cents)}"
     return [f"It left {what}, because {_LEFT[first.reason]}{more}."]
+
+
+def _rates(decision: Decision) -> list[str]:
+    """Which rates counted, where they are those of the year and not those on file."""
+    rates = decision.rates
+    if rates is None:
+        return []
+    short, long = (
+        percent(r / MICROS, 1) for r in (rates.short_rate_micros, rates.long_rate_micros)
+    )
+    told = (
+        f"A dollar of gain counted at {short} short-term and {long} long-term, as netted this year"
+    )
+    if rates.settled:
+        return [f"{told}."]
+    after = (percent(r / MICROS, 1) for r in (rates.after_short_micros, rates.after_long_micros))
+    return [f"{told}; after the plans of the household the next one costs {' and '.join(after)}."]
 
 
 def _bound(decision: Decision) -> list[str]:

@@ -15,16 +15,27 @@ from opensma import __version__
 from opensma.book.daybook import DayContext
 from opensma.book.ledger import load_states
 from opensma.book.master import Household
-from opensma.book.plans import PlanContext, StoredPlan, day_plans, put_plan_rows, stored
-from opensma.book.runs import ExceptionRecord, add_exceptions, day_exceptions
+from opensma.book.plans import (
+    PlanContext,
+    PlanRates,
+    StoredPlan,
+    day_plan_rates,
+    day_plans,
+    put_plan_rates,
+    put_plan_rows,
+    stored,
+)
+from opensma.book.runs import ExceptionRecord, RatesUsed, add_exceptions, day_exceptions
 from opensma.book.state import AccountState
 from opensma.book.store import Book, Connection, row_of
+from opensma.book.taxnow import OnRecord, on_record
 from opensma.construct.plan import Plan, Status
 from opensma.construct.problem import Taxpayer
-from opensma.construct.saved import SavedProblem, decide, file_name, pack
+from opensma.construct.saved import Decided, SavedProblem, decide, file_name, pack
 from opensma.construct.solve import Prepared, solve_taxpayer
-from opensma.errors import InvariantError, OpensmaError, PlanError
+from opensma.errors import InputError, InvariantError, OpensmaError, PlanError
 from opensma.market import estimate_risk
+from opensma.trade.marginal import NETTING, at_rates, decide_netted, netted_year
 from opensma.trade.problem import DayUniverse, day_universe, day_view, taxpayer_problem
 from opensma.units import notional_cents_array
 from opensma.workers import map_shards
@@ -42,6 +53,7 @@ class DecideShared:
     prepared: Prepared
     run_id: str
     skipped: frozenset[str]  # accounts that the opening stopped
+    rates: RatesUsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,7 @@ class Filed:
     taxpayer_key: int
     plans: list[tuple[Any, ...]]
     trades: list[tuple[Any, ...]]
+    rates: list[PlanRates]  # empty where the rates on file were used
     exceptions: list[ExceptionRecord]
     troubled: list[ExceptionRecord]  # accounts that the solver failed
     saved: tuple[str, bytes] | None  # their problem: file name and content
@@ -79,7 +92,8 @@ def _shared(context: DayContext) -> DecideShared:
     run_id = context.run.run_id
     with context.book.read() as connection:
         stopped = frozenset(e.account_id for e in day_exceptions(connection, run_id))
-    return DecideShared(context.book.url, day, Prepared(day.universe), run_id, stopped)
+    prepared = Prepared(day.universe)
+    return DecideShared(context.book.url, day, prepared, run_id, stopped, context.run.rates_used)
 
 
 def decide_shard(shared: DecideShared, shard: list[Household]) -> list[Filed]:
@@ -87,18 +101,31 @@ def decide_shard(shared: DecideShared, shard: list[Household]) -> list[Filed]:
     keys = [a.account_key for h in shard for a in h.accounts]
     with Book(shared.book_url).read() as connection:
         states = load_states(connection, keys)
-    return [_decide(shared, household, states) for household in shard]
+        records = on_record(connection, shard) if shared.rates.source == NETTING else {}
+    return [
+        _decide(shared, household, states, records.get(household.taxpayer.taxpayer_key))
+        for household in shard
+    ]
 
 
-def _decide(shared: DecideShared, household: Household, states: dict[int, AccountState]) -> Filed:
+def _decide(
+    shared: DecideShared,
+    household: Household,
+    states: dict[int, AccountState],
+    records: OnRecord | None,
+) -> Filed:
     """Plans of one taxpayer. An account that the opening stopped has been reported there."""
     key = household.taxpayer.taxpayer_key
     problem, errors = taxpayer_problem(shared.day, household, states, shared.skipped)
     exceptions = [_stopped(shared.run_id, name, error) for name, error in errors.items()]
     if not problem.accounts:
-        return Filed(key, [], [], exceptions, [], None)
+        return Filed(key, [], [], [], exceptions, [], None)
     key_of_account = {a.account_id: a.account_key for a in household.accounts}
-    decided = decide(shared.prepared, problem, shared.day.view.day, solve_taxpayer)
+    try:
+        problem, decided, rates = _decided(shared, household, problem, records)
+    except InputError as unknown:  # no table for the year, status or state: told, never guessed
+        exceptions += [_stopped(shared.run_id, a.account_id, unknown) for a in problem.accounts]
+        return Filed(key, [], [], [], exceptions, [], None)
     trouble, error = decided.trouble, decided.error
     filed: list[tuple[Plan, tuple[StoredPlan, list[tuple[Any, ...]]]]] = []
     if error is None:
@@ -111,7 +138,7 @@ def _decide(shared: DecideShared, household: Household, states: dict[int, Accoun
             trouble, error = (*trouble, str(refused)), refused
     if error is not None:
         ours = [_stopped(shared.run_id, a.account_id, error) for a in problem.accounts]
-        return Filed(key, [], [], exceptions, ours, _packed(shared, problem, trouble))
+        return Filed(key, [], [], [], exceptions, ours, _packed(shared, problem, trouble))
     failed = [_not_solved(shared.run_id, p) for p in decided.plans if p.status is Status.FAILED]
     exceptions += [
         _not_solved(shared.run_id, p) for p in decided.plans if p.status is Status.INFEASIBLE
@@ -119,7 +146,28 @@ def _decide(shared: DecideShared, household: Household, states: dict[int, Accoun
     rows = [row_of(record) for _, (record, _) in filed]
     trades = [row for _, (_, trades) in filed for row in trades]
     saved = _packed(shared, problem, trouble) if trouble else None
-    return Filed(key, rows, trades, exceptions, failed, saved)
+    return Filed(key, rows, trades, rates, exceptions, failed, saved)
+
+
+def _decided(
+    shared: DecideShared, household: Household, problem: Taxpayer, records: OnRecord | None
+) -> tuple[Taxpayer, Decided, list[PlanRates]]:
+    """The plans, the problem with the rates they were decided at, and these rates."""
+    day = shared.day.view.day
+    if records is None:
+        return problem, decide(shared.prepared, problem, day, solve_taxpayer), []
+    netted = netted_year(household, records, shared.rates.carried_share_micros, day)
+    if netted.taxed.isdisjoint(a.account_id for a in problem.accounts):
+        return problem, decide(shared.prepared, problem, day, solve_taxpayer), []
+    found = decide_netted(shared.prepared, problem, day, netted, solve_taxpayer)
+    columns = (
+        *(found.rates.short_micros, found.rates.long_micros),
+        *(found.after.short_micros, found.after.long_micros),
+        found.rounds,
+    )
+    names = [p.account_id for p in found.answer.plans if p.account_id in netted.taxed]
+    rates = [PlanRates(shared.run_id, name, *columns) for name in names]
+    return at_rates(problem, netted.taxed, found.rates), found.answer, rates
 
 
 def _packed(shared: DecideShared, problem: Taxpayer, trouble: tuple[str, ...]) -> tuple[str, bytes]:
@@ -184,6 +232,7 @@ def _file(connection: Connection, filed: list[Filed]) -> None:
     put_plan_rows(
         connection, [row for f in filed for row in f.plans], [t for f in filed for t in f.trades]
     )
+    put_plan_rates(connection, [rates for f in filed for rates in f.rates])
     add_exceptions(connection, [e for f in filed for e in (*f.exceptions, *f.troubled)])
 
 
@@ -192,4 +241,7 @@ def _outcome(context: DayContext) -> dict[str, object]:
     with context.book.read() as connection:
         for plan in day_plans(connection, context.run.run_id):
             counts[plan.status] += 1
+        rates = day_plan_rates(connection, context.run.run_id)
+    if context.run.rates == NETTING:
+        counts["rates_unsettled"] = sum(not one.settled for one in rates.values())
     return dict(counts)
