@@ -15,7 +15,7 @@ from fractions import Fraction
 from opensma.billing.bases import ValuedBase
 from opensma.billing.cycle import Period
 from opensma.billing.exact import largest_remainder, refuse, share_out, to_cents
-from opensma.billing.periods import FlowMethod
+from opensma.billing.periods import DayBasis, FlowMethod
 from opensma.billing.terms import Agreement, FeeSchedule, HouseholdMethod, Member, segments
 from opensma.units import CENTS, dollars
 
@@ -47,6 +47,7 @@ class Line:
     schedule_version: int = 0
     flow_day: date | None = None
     reason: str = ""
+    of_days: int = 0  # in the period it belongs to; 0 means the invoice's own
     base_cents: int = 0
     cents: int = 0
 
@@ -194,7 +195,9 @@ def flow_line(
     days = (day - first).days if arrears else (last - day).days + 1
     due = amount * rate * agreement.time(days, period.days)
     exact = -due if arrears else due
-    return Line(account_id, LineKind.FLOW, exact, amount, rate, days, flow_day=day)
+    return Line(
+        account_id, LineKind.FLOW, exact, amount, rate, days, flow_day=day, of_days=period.days
+    )
 
 
 def _limits(
@@ -325,10 +328,11 @@ def refund(billed_cents: int, days_billed: int, days_served: int) -> int:
 def sentence(agreement: Agreement, line: Line, period: Period) -> str:
     """The line in plain words, from the same record (B30)."""
     amount, shown = dollars(line.cents), dollars(line.base_cents)
-    yearly = agreement.time(1, period.days) == Fraction(1, 365)
-    share = f"{line.days} of 365 days" if yearly else (
-        f"{line.days} of {period.days} days, 1/{agreement.frequency.per_year} of a year"
-    )  # fmt: skip
+    share = f"{line.days} of 365 days"
+    if agreement.day_basis is DayBasis.DIVIDE_BY_FREQUENCY:
+        share = f"{line.days} of {line.of_days or period.days} days"
+        if agreement.frequency.per_year > 1:
+            share += f" of 1/{agreement.frequency.per_year} year"
     if line.kind is LineKind.BASE and line.tier == 0:
         return f"flat amount for {share} = {amount}"
     if line.kind is LineKind.BASE:

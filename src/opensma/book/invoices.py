@@ -150,3 +150,41 @@ def ledger_of(connection: Connection, invoice_id: str) -> list[FeeLedgerRow]:
     table = schema.fee_ledger
     rows = connection.execute(select(table).where(table.c.invoice_id == invoice_id))
     return sorted((FeeLedgerRow(*r) for r in rows), key=lambda r: (r.account_id, r.payee))
+
+
+def rows_since(connection: Connection, day: str) -> tuple[list[InvoiceLineRow], list[FeeLedgerRow]]:
+    """Lines and ledger rows of invoices whose service ends on or after a day."""
+    table, line, ledger = schema.invoices, schema.invoice_lines, schema.fee_ledger
+    recent = select(table.c.invoice_id).where(table.c.service_end >= day)
+    lines = select(line).where(line.c.invoice_id.in_(recent))
+    parts = select(ledger).where(ledger.c.invoice_id.in_(recent))
+    return (
+        [InvoiceLineRow(*row) for row in connection.execute(lines)],
+        [FeeLedgerRow(*row) for row in connection.execute(parts)],
+    )
+
+
+def values_between(
+    connection: Connection, first: str, last: str
+) -> dict[int, list[tuple[str, int, int]]]:
+    """Day, end-of-day value and net flow in cents, by account key, in order of days."""
+    table = schema.account_days
+    query = (
+        select(
+            table.c.account_key,
+            table.c.day,
+            table.c.value_cents,
+            table.c.inflow_cents - table.c.outflow_cents,
+        )
+        .where(table.c.day >= first, table.c.day <= last)
+        .order_by(table.c.account_key, table.c.day)
+    )
+    found: dict[int, list[tuple[str, int, int]]] = {}
+    for key, day, value, flow in connection.execute(query):
+        found.setdefault(key, []).append((day, value, flow))
+    return found
+
+
+def reversal_id(row: InvoiceRow) -> str:
+    """The id of the reversal of an invoice; an invoice can be reversed once."""
+    return hashlib.sha256(f"reversal {row.invoice_id}".encode()).hexdigest()[:24]

@@ -35,6 +35,7 @@ NOUNS: dict[str, str] = {
     "lots": "Replay and time the tax-lot rules alone, from files.",
     "tax": "Tax forms of a trade list, and how they compare with the custodian's.",
     "measure": "Measure an account; check return calculations against worked cases.",
+    "bill": "Load fee terms; preview, release and reverse the invoices of a period.",
     "serve": "Serve the portal.",
 }
 
