@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opensma.cli import _measure_composite
 from opensma.cli.day import market_option
 from opensma.cli.output import book_option, date_option, emit_json, json_option, note, plain, table
 
@@ -22,6 +23,9 @@ DIFFERENT = 1
 @click.group("measure")
 def group() -> None:
     """Returns, after-tax results, attribution, composites and fees."""
+
+
+group.add_command(_measure_composite.command)
 
 
 @group.command("check")

@@ -1,0 +1,192 @@
+"""`sma measure composite`: a composite's definition, members, returns and outliers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opensma.cli.day import market_option
+from opensma.cli.output import book_option, emit_json, json_option, plain, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opensma.measure.composite_record import CompositeRecord, Membership
+    from opensma.measure.length import PeriodReturn
+    from opensma.measure.outliers import Outlier
+
+BASIS = (
+    "Gross of management fees, after trading costs; parts of a year are not annualised. "
+    "The book does not tell yet who pays fees or gave up discretion: every account counts as "
+    "fee-paying and discretionary. Records and calculations that a firm can use when it prepares "
+    "its own reports."
+)
+
+
+@click.command("composite")
+@book_option
+@click.option(
+    "--definition",
+    metavar="FILE.json",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The composite's dated rules.  [default: all accounts of the book's only strategy]",
+)
+@market_option
+@json_option
+def command(book: str, definition: Path | None, market_path: Path | None, as_json: bool) -> None:
+    """Members of a composite with reasons, its returns by three methods, and who lies outside.
+
+    Members, months and years come from the book and the rules; nobody is picked by hand.
+    """
+    from opensma.book.market_link import market_of
+    from opensma.book.store import open_book
+    from opensma.measure.composite_book import composite_of
+    from opensma.measure.composite_rules import read_rules
+
+    rules = None if definition is None else read_rules(definition.read_bytes(), str(definition))
+    opened = open_book(book)
+    record, outliers = composite_of(opened, market_of(opened, market_path), rules)
+    if as_json:
+        emit_json(_document(record, outliers))
+        return
+    _print_definition(record)
+    _print_years(record)
+    _print_months(record)
+    _print_members(record.memberships)
+    _print_outliers(record, outliers)
+    click.echo(BASIS)
+
+
+def _document(record: CompositeRecord, outliers: Sequence[Outlier]) -> dict[str, Any]:
+    document: dict[str, Any] = plain(record)
+    for name in ("whole", "benchmark"):
+        if (one := getattr(record, name)) is not None:
+            document[name]["annualised"] = one.annualised
+    rows = [plain(o) | {"difference": o.difference} for o in outliers]
+    return document | {"outliers": rows, "basis": BASIS}
+
+
+def _print_definition(record: CompositeRecord) -> None:
+    from opensma.report.words import percent
+
+    rules = record.rules
+    rows = []
+    for rule in sorted(rules.rules, key=lambda one: one.effective):
+        most = rule.most_excluded_weight
+        words = (
+            f"strategies {', '.join(sorted(rule.strategies))}; "
+            f"least ${rule.minimum:,.2f}; funded by day {rule.cutoff_day} of a month "
+            "enters with the next, else one later"
+        )
+        if most < 1:
+            words += f"; out when more than {percent(most, 1)} of the model is excluded"
+        rows.append((rule.effective.isoformat(), f"{rule.recorded}, {rule.by}", words))
+    table(f"Composite {rules.name}", ("holds from", "recorded", "rule"), rows)
+    if rules.provisional:
+        click.echo("Provisional: no definition was named, so this one was made up for a look.")
+    if record.whole is not None and record.benchmark is not None:
+        method = rules.conventions.composite_method.value
+        click.echo(
+            f"{record.whole.start} to {record.whole.end}: composite {_return(record.whole)}, "
+            f"benchmark {_return(record.benchmark)} (method {method})."
+        )
+    else:
+        click.echo("Nobody has been a member for a full month yet.")
+    for text in record.notes:
+        click.echo(text)
+
+
+def _return(one: PeriodReturn) -> str:
+    from opensma.report.words import percent
+
+    yearly = "under one year" if one.annualised is None else f"{percent(one.annualised)} a year"
+    return f"{percent(one.cumulative)} ({yearly})"
+
+
+def _print_years(record: CompositeRecord) -> None:
+    from opensma.measure.composites import count_labels
+    from opensma.report.words import counted, money, percent
+
+    rows = []
+    for year in record.years:
+        part = "" if year.months == 12 else f" ({counted(year.months, 'month')})"
+        rows.append(
+            (
+                f"{year.year}{part}",
+                percent(year.composite),
+                percent(year.benchmark),
+                count_labels(year.portfolios)[0],
+                money(year.assets_cents),
+                money(year.firm_assets_cents),
+                "n/a" if year.dispersion is None else percent(year.dispersion),
+                "n/a" if year.deviation is None else percent(year.deviation),
+                "n/a" if year.benchmark_deviation is None else percent(year.benchmark_deviation),
+            )
+        )
+    heads = ("year", "composite", "benchmark", "accounts", "assets", "book's assets")
+    three = ("dispersion", "3-year dev.", "benchmark's")
+    table("Years", (*heads, *three), rows)
+    for year in record.years:
+        for why in year.missing:
+            click.echo(f"Not shown for {year.year}, {why}.")
+
+
+def _print_months(record: CompositeRecord) -> None:
+    from opensma.measure.conventions import CompositeMethod
+    from opensma.report.words import money, percent
+
+    rows = [
+        (
+            f"{month.month:%Y-%m}",
+            str(len(month.members)),
+            money(month.begin_cents),
+            *(percent(month.returns[method], 4) for method in CompositeMethod),
+            percent(month.benchmark, 4),
+        )
+        for month in record.months
+    ]
+    heads = ("month", "members", "began with", "beginning", "with flows", "aggregate", "benchmark")
+    table("Months, by the three methods", heads, rows)
+
+
+def _print_members(people: Sequence[Membership]) -> None:
+    rows = []
+    for one in people:
+        for place, interval in enumerate(one.intervals):
+            left = "" if interval.last is None else interval.left.value
+            if place == len(one.intervals) - 1 and not one.outside.startswith(left or "?"):
+                left = "; now: ".join(part for part in (left, one.outside) if part)
+            until = "" if interval.last is None else interval.last.isoformat()
+            entered = interval.entered.value
+            rows.append((one.account_id, interval.first.isoformat(), until, entered, left))
+        if not one.intervals:
+            rows.append((one.account_id, "never", "", "", one.outside))
+    table("Members", ("account", "from", "to", "entered", "left or outside because"), rows)
+
+
+def _print_outliers(record: CompositeRecord, outliers: Sequence[Outlier]) -> None:
+    from opensma.measure.composite_book import by_account
+    from opensma.report.words import percent
+
+    bound = f"{record.rules.outlier_bps:g} bp"
+    if not outliers:
+        click.echo(f"No member's month lies more than {bound} from the composite.")
+        return
+    rows = []
+    for account_id, entries in by_account(outliers).items():
+        first = entries[0]
+        rows.append(
+            (
+                account_id,
+                str(len(entries)),
+                f"{first.month:%Y-%m}",
+                percent(first.account_return),
+                f"{first.difference * 1e4:+,.0f} bp",
+                first.cause.value,
+                first.evidence,
+            )
+        )
+    heads = ("account", "months", "largest", "return", "from composite", "likely cause", "evidence")
+    table(f"More than {bound} from the composite", heads, rows)
