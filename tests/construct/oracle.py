@@ -101,6 +101,7 @@ def _single(universe: Universe, account: Account, security: int) -> list[tuple[i
         and not (limits.no_sell[security] and net < 0)
         and (held + net) * price <= (limits.max_weight[security] + 1e-9) * value
         and not (net and held + net and abs(net) * price < account.min_trade - 1e-9)
+        and not (net and 0 < (held + net) * price < account.min_position * value - 1e-9)
     ]
 
 
@@ -156,6 +157,7 @@ def _account(
             gains[term] += np.array([o.gains[number][term] for o in options[g]])[pick[g]]
     notional = np.abs(net) * price[:, None]
     cost = (notional * universe.cost_bps[:, None] / 1e4).sum(axis=0)
+    cost += account.ticket_cost * (net != 0).sum(axis=0)
     weight = (held[:, None] + net) * price[:, None] / value
     active = weight - account.target[:, None]
     sigma = universe.loadings @ universe.factor_cov @ universe.loadings.T

@@ -4,12 +4,15 @@ Few whole shares make the hardest kind: one share is several percent of the acco
 heuristic has nowhere to hide. `NEAR` is the tolerance: 2 bp of the accounts' value.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.construct.oracle import AS_OF, best, tiny_problem
 
 from opensma.construct.check import BareMoves, check_plans, check_trades, evaluate
 from opensma.construct.plan import Status
+from opensma.construct.problem import Taxpayer, Universe
 from opensma.construct.solve import Prepared, solve_taxpayer
 
 NEAR = 2e-4
@@ -66,6 +69,37 @@ def test_most_plans_are_near_the_true_optimum() -> None:
         if sum(plan.objective for plan in plans) > found.objective + NEAR * value:
             missed.append(seed)
     assert len(missed) <= MOST_MISSED, missed
+
+
+def with_fixed_costs(seed: int) -> tuple[Universe, Taxpayer]:
+    """The same problems where a ticket costs dollars and no trade leaves a small position."""
+    universe, taxpayer = tiny_problem(seed)
+    accounts = [
+        replace(a, ticket_cost=2.0 + seed % 3, min_position=(0.0, 0.12, 0.25)[seed % 3])
+        for a in taxpayer.accounts
+    ]
+    return universe, replace(taxpayer, accounts=tuple(accounts))
+
+
+def test_tickets_and_smallest_positions_are_minded_and_bounded() -> None:
+    missed, compared = [], 0
+    for seed in SEEDS:
+        universe, taxpayer = with_fixed_costs(seed)
+        found = best(universe, taxpayer)
+        plans = solve_taxpayer(Prepared(universe), taxpayer, AS_OF)
+        assert check_plans(universe, taxpayer, plans, AS_OF) == []
+        if found is None or any(plan.status is not Status.SOLVED for plan in plans):
+            continue
+        compared += 1
+        assert check_trades(universe, taxpayer, found.moves, AS_OF) == []
+        objective = sum(plan.objective for plan in plans)
+        assert sum(plan.bound for plan in plans) <= found.objective + 1e-6
+        assert found.objective <= objective + 1e-6
+        figures = evaluate(universe, taxpayer, [plan.trades for plan in plans], AS_OF)
+        if objective > found.objective + NEAR * sum(exact.value for exact in figures):
+            missed.append(seed)
+    assert compared >= 40
+    assert len(missed) <= 2, missed
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -21,7 +21,7 @@ from numba import njit
 
 from opensma.construct.branch import value_at
 from opensma.construct.columns import LOT, Record
-from opensma.construct.grid import CANDIDATES, candidates, weight_of
+from opensma.construct.grid import CANDIDATES, candidates, fixed_cost, weight_of
 from opensma.construct.prepare import Desk, Prepared
 from opensma.construct.problem import Codes, Floats, Mask
 
@@ -103,7 +103,8 @@ def _least(t: Table, r: int, way: int, relief: float, last: int, lots: Any, one:
     centre, curve, pull, cash = name.target, t.curve[r], t.pull[r], t.cash[r]
     for c in range(candidates(name, lots, centre, curve, pull, cash, out)):
         w = weight_of(name, out[c])
-        best = min(best, value_at(name, lots, w, centre, curve, pull, cash))
+        value = value_at(name, lots, w, centre, curve, pull, cash)
+        best = min(best, value + fixed_cost(name, out[c], cash))
     return float((best - t.exposure[r] * centre) * t.value[r])
 
 

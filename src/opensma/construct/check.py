@@ -237,6 +237,7 @@ def _figures(universe: Universe, account: Account, moves: Moves, washed: Floats)
     before, after = held * price / scale, (held + traded) * price / scale
     notional = np.abs(moves.shares) * price[moves.security]
     cost = notional * universe.cost_bps[moves.security] / 1e4
+    cost[np.unique(moves.security, return_index=True)[1]] += account.ticket_cost  # its first row
     term = _terms(account, moves)
     gain = _unit_gain(universe, account, moves) * (-moves.shares - washed)
     tax = gain * np.where(term, account.lt_rate, account.st_rate)
@@ -374,6 +375,10 @@ def _share_rules(
     size = np.abs(bought - sold) * universe.price
     short = np.where((size > 0.0) & ~emptied, account.min_trade - size, 0.0)
     found += _over(universe, account, "min_trade", short, DOLLARS, "dollars below the minimum")
+    left = (held + bought - sold) * universe.price
+    scale = max(account.cash + float(held @ universe.price), 0.0)
+    stub = np.where((size > 0.0) & ~emptied, account.min_position * scale - left, 0.0)
+    found += _over(universe, account, "min_position", stub, DOLLARS, "dollars below the minimum")
     return found
 
 

@@ -23,6 +23,8 @@ SECURITY = np.dtype(
         ("high", "f8"),  # at most; below `held` a sale is forced
         ("step", "f8"),  # one tradable unit
         ("least", "f8"),  # smallest trade that is no liquidation
+        ("ticket", "f8"),  # what trading it costs whatever the size
+        ("smallest", "f8"),  # position that a trade may leave, except nothing
         ("specific", "f8"),  # specific variance
         ("factor_square", "f8"),  # |row|^2 of `factor`
         ("shares", "f8"),  # shares in one weight, V / price

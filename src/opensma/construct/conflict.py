@@ -148,6 +148,7 @@ def _only(prepared: Prepared, account: Account, kept: list[Item]) -> tuple[Accou
         account,
         limits=wish,
         min_trade=0.0,
+        min_position=0.0,
         risk_aversion=None if capped else account.risk_aversion or 1.0,
         cash_low=account.cash_low if "cash_low" in account_kinds else -10.0,
         cash_high=account.cash_high if "cash_high" in account_kinds else 10.0,

@@ -57,7 +57,7 @@ def candidates(
         if low <= 0.0:
             out[count] = -name.empty_units - (0 if name.whole else 1)
             count += 1
-        bottom = -min(name.part_units, int(np.floor((held - low) / step + _EDGE)))
+        bottom = -min(name.part_units, most_sold(name, low))
         top = -smallest
         if high < held:
             top = min(top, int(np.floor((high - held) / step + _EDGE)))
@@ -66,10 +66,30 @@ def candidates(
             count = _neighbours(w, held, step, bottom, top, out, count)
     if high > held:
         top = int(np.floor((high - held) / step + _EDGE))
+        smallest = max(smallest, int(np.ceil((name.smallest - held) / step - _EDGE)))
         if smallest <= top:
             w, _, _ = buy_side(name, lots, centre, curve, pull, cash, held + smallest * step)
             count = _neighbours(w, held, step, smallest, top, out, count)
     return count
+
+
+@njit(cache=True, forceinline=True)
+def most_sold(name: Record, low: float) -> int:
+    """Units that may be sold of a position that stays."""
+    return int(np.floor((name.held - max(low, name.smallest)) / name.step + _EDGE))
+
+
+@njit(cache=True, forceinline=True)
+def stub(name: Record, units: int) -> bool:
+    """Whether a trade leaves a position that is too small to keep."""
+    w = weight_of(name, units)
+    return bool(units != 0 and 0.0 < w < name.smallest - 1e-12)
+
+
+@njit(cache=True, forceinline=True)
+def fixed_cost(name: Record, units: int, cash: float) -> float:
+    """The ticket, with the price of the cash that it takes."""
+    return 0.0 if units == 0 else float(name.ticket * (1.0 + cash))
 
 
 @njit(cache=True, forceinline=True)
@@ -122,6 +142,7 @@ def bound_at(
         for c in range(count):
             w = weight_of(name, out[c])
             value = value_at(name, lots, w, centre, curve, pull, cash)
+            value += fixed_cost(name, out[c], cash)
             if value < best:
                 best = value
                 units[i] = out[c]
@@ -155,10 +176,10 @@ def round_to(data: Columns, mode: Codes, weight: Floats, units: Codes) -> None:
             units[i] = -name.empty_units - (0 if name.whole else 1)
         elif mode[i] == BUY or (mode[i] == FREE and near > 0):
             top = int(np.floor((name.high - held) / step + _EDGE))
+            smallest = max(smallest, int(np.ceil((name.smallest - held) / step - _EDGE)))
             units[i] = min(max(near, smallest), top) if top >= smallest else 0
         elif mode[i] == SELL or (mode[i] == FREE and near < 0):
-            bottom = int(np.floor((held - name.low) / step + _EDGE))
-            bottom = min(name.part_units, bottom)
+            bottom = min(name.part_units, most_sold(name, name.low))
             forced = int(np.ceil((held - name.high) / step - _EDGE))
             smallest = max(smallest, forced)
             units[i] = -min(max(-near, smallest), bottom) if bottom >= smallest else 0

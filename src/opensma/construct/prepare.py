@@ -169,6 +169,8 @@ def desk(prepared: Prepared, taxpayer: Taxpayer, position: int, as_of: int, choi
         ("high", high),
         ("step", unit / shares),
         ("least", account.min_trade / value),
+        ("ticket", account.ticket_cost / value),
+        ("smallest", account.min_position),
         ("specific", universe.specific_var),
         ("factor_square", prepared.factor_square),
         ("shares", shares),

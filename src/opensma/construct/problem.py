@@ -74,6 +74,8 @@ class Account:
     max_turnover: float | None = None  # one-way weight
     st_gain_budget: float | None = None  # net dollars this plan may realise
     lt_gain_budget: float | None = None
+    ticket_cost: float = 0.0  # dollars for each security that is traded
+    min_position: float = 0.0  # weight: no trade leaves less of a security, except nothing
 
 
 @dataclass(frozen=True, slots=True)

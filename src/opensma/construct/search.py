@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from opensma.construct.columns import Columns, Limits, Record
-from opensma.construct.grid import CANDIDATES, candidates, empties, weight_of
+from opensma.construct.grid import CANDIDATES, candidates, empties, stub, weight_of
 from opensma.construct.problem import Codes, Floats, Mask
 from opensma.construct.wash import group_parts, parts_of
 
@@ -94,7 +94,8 @@ def start(data: Columns, units: Codes) -> State:
         w = weight_of(name, units[i])
         gap, traded = w - name.target, abs(w - name.held)
         exposure += data.factor[i] * gap
-        level[0] += w + name.cost * traded
+        ticket = name.ticket if units[i] != 0 else 0.0
+        level[0] += w + name.cost * traded + ticket
         if name.row >= 0:
             level[name.row] += w
         total[VARIANCE] += name.specific * gap * gap
@@ -104,7 +105,7 @@ def start(data: Columns, units: Codes) -> State:
         buys[g] += units[i] > 0
         losses[g] += loss
         sold_low[i] = loss
-        total[TAX] += name.toll * traded
+        total[TAX] += name.toll * traded + ticket
         if not data.washed[g]:
             _add_parts(total, tax, short, long)
     for f in range(k):
@@ -153,11 +154,14 @@ def change_of(data: Columns, state: State, i: int, trade: int, slope: float) -> 
     else:
         before = parts_of(name, data.lot, state.units[i])
         after = parts_of(name, data.lot, trade)
+    ticket = 0.0
+    if name.ticket > 0.0:
+        ticket = name.ticket * (int(trade != 0) - int(state.units[i] != 0))
     return Change(
         delta,
-        delta + name.cost * traded,
+        delta + name.cost * traded + ticket,
         variance,
-        after[0] - before[0] + name.toll * traded,
+        after[0] - before[0] + name.toll * traded + ticket,
         traded,
         after[1] - before[1],
         after[2] - before[2],
@@ -255,6 +259,8 @@ def repair(data: Columns, limits: Limits, goal: Goal, state: State) -> None:
                 if abs(other) * name.step < name.least or other < -name.part_units or other == 0:
                     continue
                 w = weight_of(name, other)
+                if stub(name, other):
+                    continue
                 if w > name.high + 1e-12 or w < name.low - 1e-12:
                     continue
                 change = change_of(data, state, i, other, slope)

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from opensma.construct.columns import Columns, Limits
-from opensma.construct.grid import CANDIDATES, weight_of
+from opensma.construct.grid import CANDIDATES, stub, weight_of
 from opensma.construct.problem import Codes, Floats
 from opensma.construct.search import (
     GAIN,
@@ -42,7 +42,7 @@ def _wide(data: Columns, state: State, goal: Goal, i: int, out: Codes) -> int:
         trade = now + away
         if abs(trade) < smallest or away == 0:
             trade = smallest * away
-        if trade == 0 or trade < -name.part_units:
+        if trade == 0 or trade < -name.part_units or stub(name, trade):
             continue
         w = weight_of(name, trade)
         if name.low - 1e-12 <= w <= name.high + 1e-12 or (trade < 0 and name.high < name.held):
