@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from typing import NoReturn
 
 from opensma.billing.cycle import month_ends
-from opensma.billing.exact import refuse
+from opensma.billing.exact import refuse, to_cents
 from opensma.billing.terms import Basis, Exclusion
 from opensma.calendar import is_session, previous_session, sessions
-from opensma.units import CENTS
+from opensma.units import CENTS, dollars
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,39 +37,53 @@ class AccountValues:
 
     def on(self, day: date) -> ValuedBase:
         """Value and exclusions on a day. InputError where it is missing or below zero."""
+        value = Fraction(self._cents(day), CENTS)
+        excluded = Fraction(0)
+        for exclusion in self.exclusions:
+            if exclusion.account_id == self.account_id and exclusion.dates.holds(day):
+                excluded += value - excluded if exclusion.amount is None else exclusion.amount
+        if value - excluded < 0:
+            self._negative(day, value, excluded)
+        return ValuedBase(value - excluded, excluded)
+
+    def _cents(self, day: date) -> int:
+        """The value of the last session until the day; zero or more."""
         session = day if is_session(day) else previous_session(day)
-        if session not in self.cents:
+        cents = self.cents.get(session)
+        if cents is None:
             refuse(
                 "valuation_missing",
                 f"{self.account_id} has no value on {session}.",
                 where=self.account_id,
                 remedy=f"Run or import the day {session}, then bill.",
             )
-        value = Fraction(self.cents[session], CENTS)
-        excluded = Fraction(0)
-        for exclusion in self.exclusions:
-            if exclusion.account_id == self.account_id and exclusion.dates.holds(day):
-                excluded += value - excluded if exclusion.amount is None else exclusion.amount
-        if value - excluded < 0:
-            refuse(
-                "negative_base",
-                f"{self.account_id} is worth {float(value):,.2f} on {session}, and "
-                f"{float(excluded):,.2f} of it is excluded: less than nothing is left to bill.",
-                where=self.account_id,
-                remedy="Correct the value or the exclusions of the agreement.",
-            )
-        return ValuedBase(value - excluded, excluded)
+        if cents < 0:
+            self._negative(session, Fraction(cents, CENTS), Fraction(0))
+        return cents
+
+    def _negative(self, day: date, value: Fraction, excluded: Fraction) -> NoReturn:
+        refuse(
+            "negative_base",
+            f"{self.account_id} is worth {dollars(to_cents(value))} on {day}, and "
+            f"{dollars(to_cents(excluded))} of it is excluded: the base would be below zero.",
+            where=self.account_id,
+            remedy="Correct the value or the exclusions of the agreement.",
+        )
 
     def average(self, first: date, last: date) -> ValuedBase:
         """Mean over the calendar days of a range; every session of it must have a value."""
         changes = sorted({first, *sessions(first, last), *self._exclusion_days(first, last)})
+        spans = list(zip(changes, [*changes[1:], last + timedelta(days=1)], strict=True))
+        whole = (last - first).days + 1
+        if not self.exclusions:  # whole cents: the usual case, ten times faster
+            cents = sum(self._cents(start) * (end - start).days for start, end in spans)
+            return ValuedBase(Fraction(cents, CENTS * whole), Fraction(0))
         billed = excluded = Fraction(0)
-        for start, end in zip(changes, [*changes[1:], last + timedelta(days=1)], strict=True):
+        for start, end in spans:
             base, days = self.on(start), (end - start).days
             billed += base.billed * days
             excluded += base.excluded * days
-        days = (last - first).days + 1
-        return ValuedBase(billed / days, excluded / days)
+        return ValuedBase(billed / whole, excluded / whole)
 
     def _exclusion_days(self, first: date, last: date) -> list[date]:
         edges = [e.dates.first for e in self.exclusions]

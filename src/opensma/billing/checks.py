@@ -34,6 +34,7 @@ class Known:
     billed_to: date | None = None  # the last day that this agreement was billed for before
     agreements_of: Mapping[str, Sequence[str]] = field(default_factory=dict)  # in the period
     last_rate: Fraction | None = None  # fee for a dollar and day, on the invoice before
+    households: Mapping[str, Sequence[AccountRecord]] = field(default_factory=dict)  # by taxpayer
 
 
 def check(invoice: Invoice, known: Known) -> list[Finding]:
@@ -186,8 +187,9 @@ def _members(invoice: Invoice, known: Known) -> list[Finding]:
     taxpayers = {known.accounts[name].taxpayer_id for name in inside}
     near = [
         a.account_id
-        for a in known.accounts.values()
-        if a.taxpayer_id in taxpayers and a.account_id not in inside and a.status != "closed"
+        for taxpayer in taxpayers
+        for a in known.households.get(taxpayer, ())
+        if a.account_id not in inside and a.status != "closed"
     ]
     if near:
         what = f"Accounts of the same household are billed apart: {', '.join(sorted(near))}."

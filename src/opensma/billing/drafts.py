@@ -28,6 +28,7 @@ from opensma.billing.sources import Sources
 from opensma.billing.terms import Agreement, Member, Timing, closed_versions
 from opensma.book.invoices import FeeLedgerRow, InvoiceLineRow, InvoiceRow
 from opensma.book.journal import canonical
+from opensma.book.master import AccountRecord
 from opensma.errors import Finding, InputError
 from opensma.units import CENTS, dollars
 
@@ -72,13 +73,16 @@ def draft_period(sources: Sources) -> Drafts:
             if known_account and _days(sources, versions[-1], member):
                 memberships.setdefault(member.account_id, []).append(name)
     billed = sources.billed_days()
+    households: dict[str, list[AccountRecord]] = {}
+    for account in sources.accounts.values():
+        households.setdefault(account.taxpayer_id, []).append(account)
     for name, versions in chosen.items():
         done = [r for r in sources.fee_invoices(name) if r.period == period.name]
         already += done
         if not done:
             known = Known(
                 sources.schedules, sources.accounts, billed, _billed_to(sources, name),
-                memberships, _last_rate(sources, name),
+                memberships, _last_rate(sources, name), households,
             )  # fmt: skip
             drafts += _draft(sources, versions, known)
     return Drafts(period, (*drafts, *_refunds(sources, chosen)), tuple(already))
@@ -281,8 +285,7 @@ def _refund(sources: Sources, row: InvoiceRow, parts: Sequence[FeeLedgerRow], la
     billed = sum(part.amount_cents for part in parts)
     cents = refund(billed, days, served)
     account = parts[0].account_id
-    before = [r.invoice_id for r in sources.every
-              if r.kind == "refund" and r.follows == row.invoice_id]  # fmt: skip
+    before = sorted(r.invoice_id for r in sources.refunds.get(row.invoice_id, ()))
     identity = _digest("refund", row.invoice_id, account, last.isoformat(), cents, before, _ENGINE)
     start = max(first, last + timedelta(days=1)).isoformat()
     words = (
@@ -316,15 +319,12 @@ def _digest(*facts: object) -> str:
 def _kept(sources: Sources, invoice: Invoice, findings: tuple[Finding, ...]) -> Draft:
     """The rows of an invoice; a correction names the invoice that was reversed (B18)."""
     agreement, period = invoice.agreement, invoice.period
-    taken_back = {r.reversal_of for r in sources.every if r.reversal_of}
     before = [
-        r.invoice_id for r in sources.every
-        if r.kind == "fee" and r.agreement == agreement.name and r.period == period.name
-        and r.invoice_id in taken_back
+        r for r in sources.taken_back.get(agreement.name, ()) if r.period == period.name
     ]  # fmt: skip
     lines = [_line_row(agreement, line, period) for line in invoice.lines]
     identity = _digest(
-        agreement.hash, period.name, _ENGINE, before,
+        agreement.hash, period.name, _ENGINE, sorted(r.invoice_id for r in before),
         [(s.member.account_id, str(s.first), str(s.last), str(s.base.billed))
          for s in invoice.served],
         [(x.account_id, x.schedule, x.schedule_version, x.amount_cents) for x in lines],
@@ -337,7 +337,7 @@ def _kept(sources: Sources, invoice: Invoice, findings: tuple[Finding, ...]) -> 
         agreement.timing.value,
         to_cents(sum((s.base.billed for s in invoice.served), Fraction(0))),
         to_cents(sum((s.base.excluded for s in invoice.served), Fraction(0))),
-        invoice.cents, to_cents(invoice.credit_left), None, _newest(sources, before),
+        invoice.cents, to_cents(invoice.credit_left), None, _newest(before),
     )  # fmt: skip
     ledger = tuple(
         FeeLedgerRow(
@@ -352,10 +352,10 @@ def _kept(sources: Sources, invoice: Invoice, findings: tuple[Finding, ...]) -> 
     return Draft(agreement.name, findings, row, numbered, ledger)
 
 
-def _newest(sources: Sources, before: Sequence[str]) -> str | None:
+def _newest(before: Sequence[InvoiceRow]) -> str | None:
     """Of the reversed invoices of a period the one that no other one follows."""
-    followed = {r.follows for r in sources.every if r.kind == "fee"}
-    return next((name for name in before if name not in followed), None)
+    followed = {r.follows for r in before}
+    return next((r.invoice_id for r in before if r.invoice_id not in followed), None)
 
 
 def _line_row(agreement: Agreement, line: Line, period: Period) -> InvoiceLineRow:

@@ -37,8 +37,10 @@ class Sources:
     agreements: Mapping[str, Sequence[Agreement]]
     accounts: Mapping[str, AccountRecord]
     values: Mapping[int, Sequence[tuple[str, int, int]]]  # day, value, net flow by account key
-    every: Sequence[InvoiceRow]
     live: Sequence[InvoiceRow]
+    fees: Mapping[str, Sequence[InvoiceRow]]  # that stand, by agreement
+    taken_back: Mapping[str, Sequence[InvoiceRow]]  # fee invoices, by agreement
+    refunds: Mapping[str, Sequence[InvoiceRow]]  # by the invoice they give back, reversed or not
     lines: Mapping[str, Sequence[InvoiceLineRow]]
     ledger: Mapping[str, Sequence[FeeLedgerRow]]
 
@@ -60,7 +62,7 @@ class Sources:
 
     def fee_invoices(self, agreement: str) -> list[InvoiceRow]:
         """Invoices of an agreement that stand, refunds left out, oldest first."""
-        return [r for r in self.live if r.agreement == agreement and r.kind == "fee"]
+        return list(self.fees.get(agreement, ()))
 
     def billed_days(self) -> dict[str, list[tuple[date, date]]]:
         """The days each account is billed for, cut where a refund gave days back."""
@@ -108,14 +110,26 @@ def read_sources(connection: Connection, period: Period) -> Sources:
     ledger: dict[str, list[FeeLedgerRow]] = {}
     for part in sorted(parts, key=lambda x: (x.invoice_id, x.account_id, x.payee)):
         ledger.setdefault(part.invoice_id, []).append(part)
+    every, live = all_invoices(connection), live_invoices(connection)
+    standing = {r.invoice_id for r in live}
+    fees = [r for r in every if r.kind == "fee"]
     return Sources(
         period,
         schedules,
         agreements,
         {a.account_id: a for a in all_records(connection, AccountRecord)},
         values_between(connection, since.isoformat(), period.end.isoformat()),
-        all_invoices(connection),
-        live_invoices(connection),
+        live,
+        _grouped([r for r in fees if r.invoice_id in standing], "agreement"),
+        _grouped([r for r in fees if r.invoice_id not in standing], "agreement"),
+        _grouped([r for r in every if r.kind == "refund"], "follows"),
         by_invoice,
         ledger,
     )
+
+
+def _grouped(rows: Sequence[InvoiceRow], name: str) -> dict[str, list[InvoiceRow]]:
+    found: dict[str, list[InvoiceRow]] = {}
+    for row in rows:
+        found.setdefault(getattr(row, name), []).append(row)
+    return found
