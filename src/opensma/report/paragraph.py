@@ -140,8 +140,17 @@ def _left(decision: Decision) -> list[str]:
     first = max(known, key=lambda n: n.worth_cents)
     others = len(known) - 1
     more = f", and {counted(others, 'smaller trade')}" if others else ""
-    what = f"{first.symbol} alone, worth {money(first.worth_cents)}"
+    what = f"{_left_what(first.reason, first.symbol)}, worth {money(first.worth_cents)}"
     return [f"It left {what}, because {_LEFT[first.reason]}{more}."]
+
+
+def _left_what(reason: str, symbol: str) -> str:
+    """What was left: the security may be traded all the same, its loss or gain is not realised."""
+    if reason in (Reason.TRACKING_COST_TOO_HIGH, Reason.BELOW_THRESHOLD):
+        return f"a loss in {symbol}"
+    if reason in (Reason.GAIN_TOO_DEAR, Reason.GAIN_BUDGET_USED):
+        return f"a gain in {symbol}"
+    return f"{symbol} alone"
 
 
 def _rates(decision: Decision) -> list[str]:
