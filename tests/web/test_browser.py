@@ -40,7 +40,7 @@ def every_page(portal: Shown) -> list[str]:
     account = portal.busiest
     trade = account_view(portal.book, portal.market, account).decision.trades[0].trade_id
     paths = ["/", "/exceptions", f"/accounts/{account}", f"/accounts/{account}/taxes"]
-    paths.append(f"/accounts/{account}/what-if?raise=1000")
+    paths += [f"/accounts/{account}/what-if?raise=1000", f"/accounts/{account}/performance"]
     return [*paths, f"/trades/{trade}", "/nope"]
 
 

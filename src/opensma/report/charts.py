@@ -61,7 +61,7 @@ class ValueLines:
 def value_chart(lines: ValueLines, *, width: int, height: int, dark: bool = False) -> str:
     """The value chart as an SVG document with title and description."""
     spec = value_spec(lines, width=width, height=height, scheme=DARK if dark else LIGHT)
-    return _drawn(spec, lines.title, lines.description)
+    return drawn(spec, lines.title, lines.description)
 
 
 def value_spec(lines: ValueLines, *, width: int, height: int, scheme: Scheme) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def value_spec(lines: ValueLines, *, width: int, height: int, scheme: Scheme) ->
         .properties(width=width, height=height)
     )
     spec: dict[str, Any] = chart.to_dict()
-    spec["config"] = _config(scheme)
+    spec["config"] = axis_config(scheme)
     spec["autosize"] = {"type": "fit", "contains": "padding"}
     return spec
 
@@ -111,7 +111,8 @@ def _long(lines: ValueLines) -> list[dict[str, object]]:
     ]
 
 
-def _config(scheme: Scheme) -> dict[str, Any]:
+def axis_config(scheme: Scheme) -> dict[str, Any]:
+    """How every chart of the portal looks: fonts, axes, legend."""
     axis = {
         "labelColor": scheme.muted,
         "labelFontSize": 12,
@@ -136,7 +137,8 @@ _drawings: OrderedDict[str, str] = OrderedDict()
 _lock = Lock()  # one drawing at a time: the engine holds one JavaScript context
 
 
-def _drawn(spec: dict[str, Any], title: str, description: str) -> str:
+def drawn(spec: dict[str, Any], title: str, description: str) -> str:
+    """A specification as an SVG document with a name; kept by its content."""
     text = json.dumps(spec, sort_keys=True)
     key = sha256(f"{title}\n{description}\n{text}".encode()).hexdigest()
     with _lock:
@@ -163,4 +165,4 @@ def warm() -> None:
     import altair as alt
 
     alt.Chart(alt.InlineData(values=[{"a": 1}])).mark_point().to_dict()
-    _drawn(spec, "", "")
+    drawn(spec, "", "")

@@ -43,6 +43,10 @@ def create_app(book: Book, market: Market, viewer: User | None = None) -> Starle
             Route("/accounts/{account_id}/lots/{security_key:int}", portal.lots),
             Route("/accounts/{account_id}/value-{digest}-{size}-{scheme}.svg", portal.chart),
             Route("/accounts/{account_id}/what-if", portal.what_if),
+            Route("/accounts/{account_id}/performance", portal.performance),
+            Route(
+                "/accounts/{account_id}/growth-{period}-{digest}-{size}-{scheme}.svg", portal.growth
+            ),
             Route("/accounts/{account_id}/taxes", portal.taxes),
             Route("/accounts/{account_id}/taxes/form-8949-{year:int}.csv", portal.form_8949),
             Route("/taxpayers/{taxpayer_id}/taxes", portal.taxes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from http import HTTPStatus
@@ -22,13 +23,15 @@ from opensma.book.taxviews import TaxYear, tax_year
 from opensma.book.views import AccountView, ProgramView, account_view, activity, program_view
 from opensma.errors import InputError, OpensmaError
 from opensma.market import Market
+from opensma.measure.performance import account_performance
 from opensma.report.charts import value_chart
 from opensma.report.explain import why_not_traded, why_traded
+from opensma.report.growth import GrowthLines, growth_chart
 from opensma.report.paragraph import plan_paragraph
 from opensma.report.what_if import price_head, verdict
 from opensma.tax.forms import Form8949Row, to_csv
 from opensma.trade.change_text import FIELDS
-from opensma.web import accounts, listing, taxes, what_if
+from opensma.web import accounts, listing, performance, taxes, what_if
 from opensma.web.assets import Asset, kept
 from opensma.web.shield import HEADERS
 
@@ -122,15 +125,18 @@ class Portal:
     def chart(self, request: Request) -> Response:
         """The account's value chart as SVG; its address holds the hash of its data."""
         view = self._account(request.path_params["account_id"])
-        lines = self._lines(view)
+        return self._drawing(request, self._lines(view), value_chart)
+
+    def _drawing(self, request: Request, lines: Any, draw: Callable[..., str]) -> Response:
+        """A drawing of lines that may be kept for ever; an old hash is not found."""
         size, scheme = request.path_params["size"], request.path_params["scheme"]
         known = lines is not None and request.path_params["digest"] == lines.digest()
-        if lines is None or not known or size not in SIZES or scheme not in ("light", "dark"):
+        if not known or size not in SIZES or scheme not in ("light", "dark"):
             raise HTTPException(HTTPStatus.NOT_FOUND)
         width, height = SIZES[size]
-        drawn = value_chart(lines, width=width, height=height, dark=scheme == "dark")
+        svg = draw(lines, width=width, height=height, dark=scheme == "dark")
         tag = f"{lines.digest()}-{size}-{scheme}"
-        answer = kept(request, drawn.encode(), "image/svg+xml", tag)
+        answer = kept(request, svg.encode(), "image/svg+xml", tag)
         answer.headers["Cache-Control"] = "private, max-age=31536000, immutable"
         return answer
 
@@ -144,6 +150,49 @@ class Portal:
             day=record.run.day,
             stopped=self._stopped(),
         )
+
+    def performance(self, request: Request) -> Response:
+        """Returns of a period with their meaning, a chart and its table, risk, tax, flows."""
+        account_id = request.path_params["account_id"]
+        view, period = self._account(account_id), performance.read_period(request.query_params)
+        values: dict[str, Any] = {"account_id": account_id, "found": None}
+        series = view.series
+        if series is not None and len(series.days) > 1:
+            first = performance.opening(period, series)
+            found = account_performance(self.book, self.market, account_id, first, None)
+            lines = self._growth(view, period)
+            assert lines is not None
+            values |= {
+                "found": found,
+                "figures": performance.figures(found),
+                "lines": lines,
+                "months": performance.month_rows(lines, series),
+                "flows": performance.flow_rows(series, first),
+                "period": period,
+                "periods": performance.PERIODS,
+                "shorter": period != "all" and first is None,
+                "no_tax": performance.why_missing(found).get("after-tax return", ""),
+            }
+        day = view.holdings.day.isoformat()
+        return self._page("performance.html", **values, day=day, stopped=self._stopped())
+
+    def growth(self, request: Request) -> Response:
+        """The chart of the performance page as SVG; its address holds the hash of its data."""
+        asked = request.path_params
+        view = self._account(asked["account_id"])
+        lines = (
+            self._growth(view, asked["period"]) if asked["period"] in performance.PERIODS else None
+        )
+        return self._drawing(request, lines, growth_chart)
+
+    def _growth(self, view: AccountView, period: str) -> GrowthLines | None:
+        series = view.series
+        if series is None or len(series.days) < 2:
+            return None
+        first = performance.opening(period, series)
+        levels = self.market.benchmark_index()
+        name = view.account.account_id
+        return performance.growth_lines(name, series, self.market.days, levels, first)
 
     def taxes(self, request: Request) -> Response:
         """A tax year of an account or a taxpayer: realised, carryforward, wash calendar, forms."""
