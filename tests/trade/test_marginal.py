@@ -107,6 +107,8 @@ def test_a_day_at_netted_rates_ends_in_a_proven_book_and_keeps_its_rates(netted:
         shared.setdefault(taxed[name], set()).add(figures)
         assert one.settled or one.rounds == MOST_ROUNDS
     assert all(len(figures) == 1 for figures in shared.values())  # one taxpayer, one set of rates
+    members = [taxed[name] for name in rates]
+    assert len(members) > len(set(members))  # some taxpayer has several accounts
     assert any(one.settled for one in rates.values())
 
 
