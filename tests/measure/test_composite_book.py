@@ -281,6 +281,29 @@ def test_m13_a_month_without_members_ends_the_record() -> None:
     assert "ended" in record.notes[0]
 
 
+def test_m27_an_account_that_ends_stays_through_its_last_full_month() -> None:
+    zeros = np.zeros(len(DAYS), dtype=np.int64)
+    rows = []
+    for name, days in (("A", slice(0, None)), ("B", slice(0, 100))):
+        inflow = zeros[days].copy()
+        inflow[0] = 100_000
+        one = DailyValues(DAYS[days], zeros[days] + 100_000, inflow, zeros[days])
+        rows += account_months(name, "core", one, first_of_month(LAST))
+    over = monthly_returns(np.ones(len(DAYS)), DAYS, sorted({m.month for m in rows}))
+    record = composite_record(CompositeRules("Core", (RULE,), Conventions()), rows, over)
+    ended = date.fromordinal(int(DAYS[99]))
+    assert ended.day < 28  # within a month
+    gone = next(m for m in record.memberships if m.account_id == "B")
+    (only,) = gone.intervals
+    assert (only.last, only.left) == (
+        date.fromordinal(first_of_month(ended).toordinal() - 1), Reason.NOTICE,
+    )  # fmt: skip
+    assert gone.outside == f"its values end on {ended}"
+    with_b = [m.month for m in record.months if "B" in m.members]
+    assert with_b[-1] == first_of_month(ended, -1)
+    assert len(record.months) == 38
+
+
 MODEL = np.array([0.5, 0.3, 0.2, 0.0])
 RETURNS = np.array([0.01, 0.05, -0.02, 0.10])
 OVER = MonthMarket(MODEL, RETURNS, float(MODEL @ RETURNS))

@@ -192,14 +192,19 @@ def composite_record(
     benchmark: Mapping[date, float],
 ) -> CompositeRecord:
     """The record from account months of the whole firm and the benchmark's monthly returns."""
-    inside = [m for m in months if m.month >= rules.first]
+    ended = _ended(months)
+    inside = [m for m in months if m.month >= rules.first and m.month < ended[m.account_id]]
     funded: dict[str, date] = {}
     for one in months:
         opened = date.fromordinal(int(one.days[0]))
         funded[one.account_id] = min(opened, funded.get(one.account_id, opened))
     # The month of funding is never a full one, and its opening value of zero judges nobody.
     full = [m for m in inside if m.month > first_of_month(funded[m.account_id])]
-    intervals = memberships(rules.rules, funded, {}, [_facts(m) for m in full])
+    intervals: dict[str, list[Interval]] = {}
+    last = max((m.month for m in months), default=date.min)
+    left = {name: day for name, day in ended.items() if day <= last}
+    for interval in memberships(rules.rules, funded, left, [_facts(m) for m in full]):
+        intervals.setdefault(interval.account_id, []).append(interval)
     made, notes = _months(rules.conventions, inside, intervals, benchmark)
     whole = against = None
     if made:
@@ -207,13 +212,26 @@ def composite_record(
         method = rules.conventions.composite_method
         whole = PeriodReturn(*period, linked(np.array([m.returns[method] for m in made])))
         against = PeriodReturn(*period, linked(np.array([m.benchmark for m in made])))
+    newest = {m.account_id: m for m in sorted(months, key=lambda m: m.month)}
     people = tuple(
-        Membership(name, tuple(own), _outside(rules, own, funded[name], months, name))
+        Membership(name, tuple(own), _outside(rules, own, funded[name], newest[name]))
         for name in sorted(funded)
-        for own in [[i for i in intervals if i.account_id == name]]
+        for own in [intervals.get(name, [])]
     )
     years = tuple(_years(rules.conventions, made, inside, months))
     return CompositeRecord(rules, tuple(made), years, people, whole, against, tuple(notes))
+
+
+def _ended(months: Sequence[AccountMonth]) -> dict[str, date]:
+    """The first month of each account that is not full at its end: it has left by then (M27)."""
+    closing: dict[date, int] = {}
+    for one in months:
+        closing[one.month] = max(int(one.days[-1]), closing.get(one.month, 0))
+    found: dict[str, date] = {}
+    for one in sorted(months, key=lambda m: m.month):
+        whole = int(one.days[-1]) == closing[one.month]
+        found[one.account_id] = first_of_month(one.month, 1) if whole else one.month
+    return found
 
 
 def _facts(one: AccountMonth) -> AccountFacts:
@@ -226,25 +244,21 @@ def _facts(one: AccountMonth) -> AccountFacts:
     )
 
 
-def is_member(intervals: Sequence[Interval], account_id: str, month: date) -> bool:
-    """Whether an account is in during a month."""
-    return any(
-        i.account_id == account_id and i.first <= month and (i.last is None or month <= i.last)
-        for i in intervals
-    )
+def _is_in(intervals: Sequence[Interval], month: date) -> bool:
+    return any(i.first <= month and (i.last is None or month <= i.last) for i in intervals)
 
 
 def _months(
     conventions: Conventions,
     months: Sequence[AccountMonth],
-    intervals: Sequence[Interval],
+    intervals: Mapping[str, Sequence[Interval]],
     benchmark: Mapping[date, float],
 ) -> tuple[list[CompositeMonth], list[str]]:
     """Months in order; a month without members ends the record and a new one begins (M13)."""
     by_month: dict[date, list[AccountMonth]] = {}
     for one in months:
         members = by_month.setdefault(one.month, [])
-        if is_member(intervals, one.account_id, one.month):
+        if _is_in(intervals.get(one.account_id, ()), one.month):
             members.append(one)
     found: list[CompositeMonth] = []
     notes = []
@@ -355,13 +369,13 @@ def _outside(
     rules: CompositeRules,
     own: Sequence[Interval],
     funded: date,
-    months: Sequence[AccountMonth],
-    account_id: str,
+    newest: AccountMonth,
 ) -> str:
     """Why an account is not a member now; empty when it is."""
     if own and own[-1].last is None:
         return ""
-    newest = max((m for m in months if m.account_id == account_id), key=lambda m: m.month)
+    if own and own[-1].left is Reason.NOTICE:
+        return f"its values end on {date.fromordinal(int(newest.days[-1]))}"
     if newest.month < rules.first:
         return f"no month since the definition began on {rules.first}"
     rule = definition_in_force(rules.rules, newest.month)
