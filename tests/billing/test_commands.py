@@ -78,6 +78,22 @@ def test_a_quarter_of_the_demo_is_billed_and_paid_out_to_the_cent(sma: Sma) -> N
         assert all(line["schedule_version"] == 1 for line in invoice["lines"])
 
 
+def test_a_released_invoice_shows_its_lines_and_payees(sma: Sma) -> None:
+    done = sma.json("run", "--period", "2024Q3")["invoices"][0]
+    name = done["invoice"]["invoice_id"]
+    document = sma.json("show", name)
+    assert document["stands"]
+    assert document["invoice"] == done["invoice"]
+    assert document["lines"] == done["lines"]
+    ordered = sorted(done["payouts"], key=lambda p: (p["account_id"], p["payee"]))
+    assert document["payouts"] == ordered
+    printed = sma("show", name)
+    assert all(line["sentence"] in printed for line in document["lines"])
+    sma("reverse", "--period", "2024Q3")
+    assert not sma.json("show", name)["stands"]
+    assert sma.json("show", "none", code=2)["error"]["code"] == "invoice.unknown"
+
+
 def test_a_second_run_says_that_nothing_was_changed(sma: Sma) -> None:
     sma("run", "--period", "2024Q3")
     assert "2024Q3 is billed already" in sma("run", "--period", "2024Q3")

@@ -11,13 +11,20 @@ from tests.book.households import household_book
 from opensma.billing.cycle import parse_period
 from opensma.billing.desk import load_terms, preview, release, take_back
 from opensma.billing.drafts import Draft
-from opensma.book.invoices import all_invoices, ledger_of, lines_of, live_invoices, rows_since
+from opensma.book.invoices import (
+    all_invoices,
+    ledger_of,
+    lines_of,
+    live_invoices,
+    put_invoice,
+    rows_since,
+)
 from opensma.book.master import AccountRecord, all_records
 from opensma.book.proof import book_hash
 from opensma.book.series import put_days
 from opensma.book.store import Book
 from opensma.calendar import sessions
-from opensma.errors import InputError
+from opensma.errors import BookError, InputError, InvariantError
 
 NOW = "2025-01-03T09:00:00+00:00"
 Q3, Q4, NEXT = (parse_period(name) for name in ("2024Q3", "2024Q4", "2025Q1"))
@@ -206,6 +213,23 @@ def test_f12_days_that_an_advance_bill_could_not_know_hold_the_next_one(desk: De
     take_back(desk.book, Q4, NOW)
     desk.run(Q4)
     assert "F12" not in desk.findings(NEXT)
+
+
+def test_an_invoice_that_does_not_add_up_is_never_kept(desk: Desk) -> None:
+    desk.load(TIERED, HOUSE)
+    (draft,) = preview(desk.book, Q4).invoices
+    assert draft.invoice is not None
+    with pytest.raises(InvariantError), desk.book.write() as connection:
+        put_invoice(connection, draft.invoice, draft.lines[1:], draft.ledger)
+    with desk.book.read() as connection:
+        assert all_invoices(connection) == []
+
+
+def test_nobody_bills_while_a_day_runs(desk: Desk) -> None:
+    desk.load(TIERED, HOUSE)
+    with desk.book.only_run(), pytest.raises(BookError) as caught:
+        desk.run()
+    assert caught.value.code == "book.locked"
 
 
 # --- what is refused ---------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from opensma.book.invoices import (
     InvoiceRow,
     TermsRow,
     all_terms,
+    find_invoice,
     ledger_of,
     lines_of,
     live_invoices,
@@ -165,9 +166,10 @@ def release(book: Book, period: Period, recorded_at: str) -> Released:
     """Write every invoice that the checks let through, in one transaction.
 
     Where nothing is new, nothing is written: running a period again changes nothing (B19).
+    No trading day and no other billing run may work on the book meanwhile.
     """
-    with book.write() as connection:
-        made = Released("", draft_period(read_sources(connection, period)))
+    with book.only_run():
+        made = preview(book, period)
         if not made.invoices:
             return made
         findings = [
@@ -175,12 +177,18 @@ def release(book: Book, period: Period, recorded_at: str) -> Released:
             for d in made.drafts.drafts
             for f in d.findings
         ]
-        run_id = put_run(connection, period.name, recorded_at, canonical(findings))
-        for draft in made.invoices:
-            if draft.invoice is not None:
-                row = replace(draft.invoice, run_id=run_id)
-                put_invoice(connection, row, draft.lines, draft.ledger)
-    return replace(made, run_id=run_id)
+        with book.write() as connection:
+            run_id = put_run(connection, period.name, recorded_at, canonical(findings))
+            drafts = tuple(_write(connection, draft, run_id) for draft in made.drafts.drafts)
+    return Released(run_id, replace(made.drafts, drafts=drafts))
+
+
+def _write(connection: Connection, draft: Draft, run_id: str) -> Draft:
+    if draft.held or draft.invoice is None:
+        return draft
+    row = replace(draft.invoice, run_id=run_id)
+    put_invoice(connection, row, draft.lines, draft.ledger)
+    return replace(draft, invoice=row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +203,7 @@ def take_back(
     book: Book, period: Period, recorded_at: str, invoice_ids: Sequence[str] = ()
 ) -> Reversed:
     """Reverse the period's standing invoices, or some of them, by new entries (B18)."""
-    with book.write() as connection:
+    with book.only_run(), book.write() as connection:
         live = live_invoices(connection)
         chosen = [r for r in live if r.period == period.name]
         if unknown := set(invoice_ids) - {r.invoice_id for r in chosen}:
@@ -243,6 +251,19 @@ def _reverse(connection: Connection, row: InvoiceRow, run_id: str) -> InvoiceRow
     ]
     put_invoice(connection, made, lines, ledger)
     return made
+
+
+def invoice_document(book: Book, invoice_id: str) -> dict[str, object]:
+    """A released invoice as plain data, with its lines, its payouts and whether it stands."""
+    with book.read() as connection:
+        row = find_invoice(connection, invoice_id)
+        standing = {live.invoice_id for live in live_invoices(connection)}
+        return {
+            "invoice": asdict(row),
+            "stands": invoice_id in standing,
+            "lines": [asdict(line) for line in lines_of(connection, invoice_id)],
+            "payouts": [asdict(part) for part in ledger_of(connection, invoice_id)],
+        }
 
 
 def payee_totals(drafts: Sequence[Draft]) -> list[dict[str, object]]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, select
 
 from opensma.book import schema
 from opensma.book.store import insert_rows, row_of
+from opensma.errors import BookError, ensure
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,16 @@ def put_invoice(
     lines: Sequence[InvoiceLineRow],
     ledger: Sequence[FeeLedgerRow],
 ) -> None:
-    """Append an invoice with all that belongs to it."""
+    """Append an invoice with all that belongs to it; lines and payouts must sum to its amount."""
+    billed = sum(line.amount_cents for line in lines)
+    paid = sum(part.amount_cents for part in ledger)
+    ensure(
+        billed == paid == invoice.amount_cents,
+        "an invoice does not add up",
+        invoice=invoice.invoice_id,
+        lines=billed,
+        payouts=paid,
+    )
     insert_rows(connection, schema.invoices, [row_of(invoice)])
     insert_rows(connection, schema.invoice_lines, [row_of(line) for line in lines])
     insert_rows(connection, schema.fee_ledger, [row_of(row) for row in ledger])
@@ -136,6 +146,20 @@ def live_invoices(connection: Connection) -> list[InvoiceRow]:
     rows = all_invoices(connection)
     reversed_ids = {row.reversal_of for row in rows}
     return [r for r in rows if r.reversal_of is None and r.invoice_id not in reversed_ids]
+
+
+def find_invoice(connection: Connection, invoice_id: str) -> InvoiceRow:
+    """One invoice; BookError invoice.unknown where there is none."""
+    table = schema.invoices
+    row = connection.execute(select(table).where(table.c.invoice_id == invoice_id)).first()
+    if row is None:
+        raise BookError(
+            "invoice.unknown",
+            f"The book has no invoice '{invoice_id}'.",
+            where=invoice_id,
+            remedy="sma bill preview --period PERIOD --json lists those of a period.",
+        )
+    return InvoiceRow(*row)
 
 
 def lines_of(connection: Connection, invoice_id: str) -> list[InvoiceLineRow]:

@@ -119,6 +119,45 @@ def reverse_command(
         click.echo(f"No invoice of {period_name} stands: there is nothing to reverse.")
 
 
+@group.command("show")
+@click.argument("invoice_id", metavar="INVOICE")
+@book_option
+@json_option
+def show_command(invoice_id: str, book: str, as_json: bool) -> None:
+    """One released invoice: every line in words, and what each payee gets."""
+    from opensma.billing.desk import invoice_document
+    from opensma.book.store import open_book
+
+    document: dict[str, Any] = invoice_document(open_book(book), invoice_id)
+    if as_json:
+        emit_json(document)
+        return
+    head = document["invoice"]
+    state = "stands" if document["stands"] else "was taken back or takes one back"
+    click.echo(
+        f"{head['agreement']} version {head['agreement_version']}, {head['kind']} of "
+        f"{head['period']} for {head['service_start']} to {head['service_end']}; it {state}."
+    )
+    click.echo(
+        f"Billed value {dollars(head['value_cents'])}, excluded {dollars(head['excluded_cents'])}."
+    )
+    lines = [
+        (x["account_id"], x["kind"], _version(x), x["sentence"], dollars(x["amount_cents"]))
+        for x in document["lines"]
+    ]
+    table("", ("account", "line", "schedule", "how", "amount"), lines)
+    paid = [
+        (p["account_id"], p["role"], p["payee"], p["paying_account_id"], dollars(p["amount_cents"]))
+        for p in document["payouts"]
+    ]
+    table("", ("account", "role", "payee", "paid from", "gets"), paid)
+    click.echo(f"Total {dollars(head['amount_cents'])}.")
+
+
+def _version(line: dict[str, Any]) -> str:
+    return f"{line['schedule']} v{line['schedule_version']}" if line["schedule"] else ""
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -151,7 +190,8 @@ def _show(made: Released, as_json: bool, *, released: bool) -> int:
 def _print(made: Released, document: dict[str, Any], released: bool) -> None:
     period, already = document["period"], len(made.drafts.already)
     if not made.drafts.drafts and already:
-        click.echo(f"{period} is billed already: {already:,} invoices stand, nothing was changed.")
+        count = "1 invoice stands" if already == 1 else f"{already:,} invoices stand"
+        click.echo(f"{period} is billed already: {count}, nothing was changed.")
         return
     if not made.drafts.drafts:
         click.echo(f"No agreement is billed for {period}: load some with sma bill schedules.")
@@ -177,7 +217,6 @@ def _print(made: Released, document: dict[str, Any], released: bool) -> None:
     if hidden > 0:
         note(f"{hidden:,} more rows: --json has all of them.")
     click.echo(
-        f"{len(rows) if hidden <= 0 else len(made.invoices):,} invoices, "
-        f"{dollars(document['billed_cents'])} billed; {len(made.held):,} agreements held; "
-        f"{already:,} billed before."
+        f"Invoices: {len(made.invoices):,}, {dollars(document['billed_cents'])} billed. "
+        f"Agreements held: {len(made.held):,}. Billed before: {already:,}."
     )
