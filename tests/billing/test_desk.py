@@ -11,6 +11,7 @@ from tests.book.households import household_book
 from opensma.billing.cycle import parse_period
 from opensma.billing.desk import load_terms, preview, release, take_back
 from opensma.billing.drafts import Draft
+from opensma.book.export import export_book
 from opensma.book.invoices import (
     all_invoices,
     ledger_of,
@@ -223,6 +224,18 @@ def test_an_invoice_that_does_not_add_up_is_never_kept(desk: Desk) -> None:
         put_invoice(connection, draft.invoice, draft.lines[1:], draft.ledger)
     with desk.book.read() as connection:
         assert all_invoices(connection) == []
+
+
+def test_an_account_taken_away_takes_its_own_invoices_only(desk: Desk, tmp_path: Path) -> None:
+    desk.load(TIERED, HOUSE | {"members": ["A1", "A2"]},
+              HOUSE | {"agreement": "ira", "members": ["A3"]})  # fmt: skip
+    assert len(desk.run()) == 2
+    manifest = export_book(desk.book, tmp_path / "out", ["A3"])
+    rows = {file["file"]: file["rows"] for file in manifest["files"]}
+    assert rows["tables/invoices.parquet"] == 1
+    assert rows["tables/invoice_lines.parquet"] == 1
+    assert rows["tables/fee_ledger.parquet"] == len(PAYEES)
+    assert "tables/fee_terms.parquet" not in rows
 
 
 def test_nobody_bills_while_a_day_runs(desk: Desk) -> None:
