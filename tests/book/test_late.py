@@ -148,7 +148,9 @@ def fresh() -> TaxpayerLedger:
 def split(step: Step, key: int) -> Entry:
     numerator, denominator = step.ratio
     body = {"security": step.security, "numerator": numerator, "denominator": denominator}
-    return Entry(key, Kind.SPLIT, step.day, step.day, f"x{step.number}", body | {"ref": "x"})
+    return Entry(
+        key, Kind.SPLIT, step.day, step.day, f"x{step.number}", body | {"ref": f"x{step.number}"}
+    )
 
 
 def late_fact(step: Step, world: World, whole: int) -> LateFact:
