@@ -10,6 +10,7 @@ actions first (C11), then sales, then purchases, then sales of what was bought t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -134,10 +135,14 @@ def case_of(history: History, *, dividends: bool = False) -> Case:
     found.sort(key=lambda item: item[0])
     events: list[Row] = []
     sources = []
+    times: Counter[tuple[object, ...]] = Counter()
     for place, fact, event in found:
-        # What happens to a security happens in every account that holds it: once is enough.
+        # What happens to a security happens in every account that holds it: once is enough,
+        # but twice alike in one account are two.
         if event.get("account") is None:
-            once = (place[0], *event.values())
+            alike = (place[0], *event.values())
+            times[place[2], alike] += 1
+            once = (*alike, times[place[2], alike])
             if once in seen:
                 continue
             seen.add(once)
