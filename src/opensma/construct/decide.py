@@ -10,7 +10,7 @@ from numba import njit
 
 from opensma.construct.columns import Columns, Limits
 from opensma.construct.dual import climb
-from opensma.construct.grid import bound_at, modes_of, round_to
+from opensma.construct.grid import cheapest, modes_of, round_to
 from opensma.construct.problem import Codes, Floats, Mask
 from opensma.construct.search import TAX, VARIANCE, Goal, State, excess, improve, part_groups, start
 from opensma.construct.thorough import FEW, thorough
@@ -91,7 +91,7 @@ def choose(
     """
     n, k = data.factor.shape
     units, mode = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    bound_at(data, aversion, prices, 0.0, 0.0, units)
+    cheapest(data, aversion, prices, units)
     modes_of(data, units, mode)
     settled = prices.copy()
     _, residual, _ = fixed(data, aversion, mode, settled, centre, weight)

@@ -106,34 +106,17 @@ def _neighbours(
 
 
 @njit(cache=True)
-def bound_at(
-    data: Columns,
-    aversion: float,
-    prices: Floats,
-    row_slack: float,
-    cash_slack: float,
-    units: Codes,
-) -> float:
-    """A lower bound on the real problem at any prices; fills the trades that attain it.
-
-    Every security takes its true minimum over its legal trades, each row its whole tolerance.
-    """
+def cheapest(data: Columns, aversion: float, prices: Floats, units: Codes) -> None:
+    """Fill each security's best legal trade at these prices."""
     n, k = data.factor.shape
-    factor, security, lots = data.factor, data.security, data.lot
-    total = 0.0
-    for f in range(k):
-        total -= 0.5 * prices[f] * prices[f] / aversion
-    for r in range(data.row_low.shape[0]):
-        price, slack = prices[k + r], cash_slack if r == 0 else row_slack
-        edge = data.row_high[r] + slack if price > 0.0 else data.row_low[r] - slack
-        total -= price * edge
+    security, lots = data.security, data.lot
     out = np.zeros(CANDIDATES, dtype=np.int64)
     cash = float(prices[k])
     for i in range(n):
-        exposure = 0.0
+        pull = 0.0
         for f in range(k):
-            exposure += factor[i, f] * prices[f]
-        name, pull = security[i], exposure
+            pull += data.factor[i, f] * prices[f]
+        name = security[i]
         if name.row >= 0:
             pull += prices[k + name.row]
         centre, curve = name.target, aversion * name.specific
@@ -146,8 +129,6 @@ def bound_at(
             if value < best:
                 best = value
                 units[i] = out[c]
-        total += best - exposure * centre
-    return total
 
 
 @njit(cache=True)

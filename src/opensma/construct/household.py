@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from opensma.construct.check import BareMoves
 from opensma.construct.columns import FOREIGN
 from opensma.construct.limits import Relaxed
 from opensma.construct.prepare import WINDOW_DAYS, Desk, Prepared
@@ -18,15 +19,26 @@ from opensma.construct.problem import Codes, Floats, LotColumns
 from opensma.construct.wash import lot_rows
 
 
-def units_sold(table: Desk, units: Codes) -> Floats:
-    """Shares of each of the account's lots that these trades sell, in the lots' own order."""
+def trades_of(table: Desk, units: Codes) -> BareMoves:
+    """Trades in units as trades of lots, in shares."""
     room = len(table.data.security) + len(table.data.lot)
     security, lot, parts = (np.zeros(room, dtype=np.int64) for _ in range(3))
     count = lot_rows(table.data, units, security, lot, parts)
-    sells = lot[:count] >= 0
-    rows, parts = table.lot[lot[:count][sells]], parts[:count][sells]
+    security, lot, parts = security[:count], lot[:count], parts[:count]
+    sold, every = lot >= 0, parts < 0
+    shares: Floats = np.where(sold, -1.0, 1.0) * parts.astype(np.float64) * table.unit
+    own = np.full(count, -1, dtype=np.int64)
+    own[sold] = table.lot[lot[sold]]
+    shares[every] = -table.account.lots.quantity[own[every]]
+    return BareMoves(security, own, shares)
+
+
+def units_sold(table: Desk, units: Codes) -> Floats:
+    """Shares of each of the account's lots that these trades sell, in the lots' own order."""
+    trades = trades_of(table, units)
+    sells = trades.lot >= 0
     sold = np.zeros(len(table.account.lots.quantity))
-    sold[rows] = np.where(parts < 0, table.account.lots.quantity[rows], parts * table.unit)
+    sold[trades.lot[sells]] = -trades.shares[sells]
     return sold
 
 

@@ -17,7 +17,7 @@ from opensma.construct import check, reasons
 from opensma.construct.bound import Priced, Ways, ways
 from opensma.construct.conflict import explain
 from opensma.construct.decide import choose, finish
-from opensma.construct.household import beside, units_sold, weights_sold
+from opensma.construct.household import beside, trades_of, units_sold, weights_sold
 from opensma.construct.limits import (
     Relaxed,
     guided,
@@ -31,7 +31,6 @@ from opensma.construct.plan import Plan, Status, Trades
 from opensma.construct.prepare import Choice, Desk, Prepared, blocked, desk, under
 from opensma.construct.problem import Codes, Floats, Mask, Taxpayer
 from opensma.construct.search import TAX, VARIANCE, Goal, State, start
-from opensma.construct.wash import lot_rows
 from opensma.errors import ensure
 
 __all__ = ["Prepared", "solve_taxpayer"]
@@ -389,21 +388,6 @@ def _beside(
 # --- from units to plans -----------------------------------------------------------------------
 
 
-def moves(answer: Answer) -> check.BareMoves:
-    """The trades lot by lot, in shares."""
-    table, data = answer.desk, answer.desk.data
-    room = len(data.security) + len(data.lot)
-    security, lot, parts = (np.zeros(room, dtype=np.int64) for _ in range(3))
-    count = lot_rows(data, answer.state.units, security, lot, parts)
-    security, lot, parts = security[:count], lot[:count], parts[:count]
-    sold, every = lot >= 0, parts < 0
-    shares: Floats = np.where(sold, -1.0, 1.0) * parts.astype(np.float64) * table.unit
-    own = np.full(count, -1, dtype=np.int64)
-    own[sold] = table.lot[lot[sold]]
-    shares[every] = -table.account.lots.quantity[own[every]]
-    return check.BareMoves(security, own, shares)
-
-
 def _judged(
     prepared: Prepared, taxpayer: Taxpayer, answers: list[Answer], as_of: int, bounds: Floats
 ) -> list[Plan]:
@@ -411,7 +395,7 @@ def _judged(
     refused: dict[int, tuple[Status, str]] = {}
     number = {a.account_id: p for p, a in enumerate(taxpayer.accounts)}
     while True:
-        trades = [check.BareMoves.none() if p in refused else moves(a)
+        trades = [check.BareMoves.none() if p in refused else trades_of(a.desk, a.state.units)
                   for p, a in enumerate(answers)]  # fmt: skip
         solved = [p not in refused for p in range(len(answers))]
         violations, figures = check.judge(prepared.universe, taxpayer, trades, as_of, solved)
