@@ -66,29 +66,49 @@ def value_chart(lines: ValueLines, *, width: int, height: int, dark: bool = Fals
 
 def value_spec(lines: ValueLines, *, width: int, height: int, scheme: Scheme) -> dict[str, Any]:
     """Vega-Lite specification of the value chart."""
+    look = Look(NAMES, _DASHES, "dollars", "$~s", from_zero=False)
+    return lines_spec(_long(lines), look, width=width, height=height, scheme=scheme)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What tells one line chart from another; `field` is the row's number for each day and line."""
+
+    names: tuple[str, ...]
+    dashes: tuple[list[int], ...]
+    field: str
+    number_format: str
+    from_zero: bool | None = None  # None: as the drawing library decides
+
+
+def lines_spec(
+    rows: list[dict[str, object]], look: Look, *, width: int, height: int, scheme: Scheme
+) -> dict[str, Any]:
+    """Vega-Lite specification of lines over days: rows of day, line and the look's field."""
     import altair as alt
 
-    colours = alt.Scale(domain=list(NAMES), range=list(scheme.series))
-    dashes = alt.Scale(domain=list(NAMES), range=[list(dash) for dash in _DASHES])
-    narrow = width < 500
+    names, narrow = list(look.names), width < 500
+    colours = alt.Scale(domain=names, range=list(scheme.series[: len(names)]))
+    dashes = alt.Scale(domain=names, range=[list(dash) for dash in look.dashes])
     legend = alt.Legend(
         title=None,
         orient="top",
-        columns=1 if narrow else 3,
+        columns=1 if narrow else len(names),
         symbolSize=350,
         labelLimit=0,
         symbolStrokeWidth=2,
         columnPadding=36,  # the reader's font may be wider than the one measured with
     )
     day = alt.Axis(format="%b %Y", tickCount=4 if narrow else 8, title=None, labelOverlap=True)
-    money = alt.Axis(format="$~s", tickCount=5, title=None)
+    number = alt.Axis(format=look.number_format, tickCount=5, title=None)
+    zero: dict[str, Any] = {} if look.from_zero is None else {"zero": look.from_zero}
     chart = (
-        alt.Chart(alt.InlineData(values=_long(lines)))
+        alt.Chart(alt.InlineData(values=rows))
         # No clipping: its marks are numbered over the life of the engine.
         .mark_line(strokeWidth=1.75)
         .encode(
             x=alt.X("day:T", axis=day),
-            y=alt.Y("dollars:Q", axis=money, scale=alt.Scale(zero=False, nice=True)),
+            y=alt.Y(f"{look.field}:Q", axis=number, scale=alt.Scale(nice=True, **zero)),
             color=alt.Color("line:N", scale=colours, legend=legend),
             strokeDash=alt.StrokeDash("line:N", scale=dashes, legend=legend),
         )

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from opensma.measure.returns import Floats
-from opensma.report.charts import DARK, LIGHT, Scheme, axis_config, drawn
+from opensma.report.charts import DARK, LIGHT, Look, Scheme, drawn, lines_spec
 from opensma.units import Ints
 
 NAMES = ("Account, time-weighted", "Benchmark, total return")
@@ -39,37 +39,8 @@ def growth_chart(lines: GrowthLines, *, width: int, height: int, dark: bool = Fa
 
 def growth_spec(lines: GrowthLines, *, width: int, height: int, scheme: Scheme) -> dict[str, Any]:
     """Vega-Lite specification of the chart."""
-    import altair as alt
-
-    narrow = width < 500
-    legend = alt.Legend(
-        title=None,
-        orient="top",
-        columns=1 if narrow else 2,
-        symbolSize=350,
-        labelLimit=0,
-        symbolStrokeWidth=2,
-        columnPadding=36,
-    )
-    colours = alt.Scale(domain=list(NAMES), range=list(scheme.series[:2]))
-    dashes = alt.Scale(domain=list(NAMES), range=[list(dash) for dash in _DASHES])
-    day = alt.Axis(format="%b %Y", tickCount=4 if narrow else 8, title=None, labelOverlap=True)
-    share = alt.Axis(format=".0%", tickCount=5, title=None)
-    chart = (
-        alt.Chart(alt.InlineData(values=_long(lines)))
-        .mark_line(strokeWidth=1.75)
-        .encode(
-            x=alt.X("day:T", axis=day),
-            y=alt.Y("return:Q", axis=share, scale=alt.Scale(nice=True)),
-            color=alt.Color("line:N", scale=colours, legend=legend),
-            strokeDash=alt.StrokeDash("line:N", scale=dashes, legend=legend),
-        )
-        .properties(width=width, height=height)
-    )
-    spec: dict[str, Any] = chart.to_dict()
-    spec["config"] = axis_config(scheme)
-    spec["autosize"] = {"type": "fit", "contains": "padding"}
-    return spec
+    look = Look(NAMES, _DASHES, "return", ".0%")
+    return lines_spec(_long(lines), look, width=width, height=height, scheme=scheme)
 
 
 def _long(lines: GrowthLines) -> list[dict[str, object]]:
