@@ -1,0 +1,21 @@
+-- J2-J4: touches of the group's persons and of its firm within the look-back, none after the event;
+-- a later inflow takes only touches since the event before it. Persons whose basis has gone are
+-- left out (P2). Order: time, then id (J3).
+SELECT j.event_id, j.touch_id,
+       ROW_NUMBER() OVER (PARTITION BY j.event_id ORDER BY j.ts, j.touch_id) AS position,
+       COUNT(*) OVER (PARTITION BY j.event_id) AS touches,
+       j.channel, j.campaign_id, j.person_id,
+       DATE_DIFF('day', CAST(j.ts AS DATE), CAST(j.event_ts AS DATE)) AS days_before
+FROM (
+  SELECT e.event_id, e.ts AS event_ts, t.touch_id, t.ts, t.channel, t.campaign_id, t.person_id
+  FROM event e
+  JOIN touch_group t ON t.group_id = e.group_id
+  WHERE t.ts <= e.ts AND t.ts > e.ts - (SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'lookback_days') * INTERVAL 1 DAY
+    AND (e.kind = 'funding' OR e.previous_ts IS NULL OR t.ts > e.previous_ts)
+  UNION
+  SELECT e.event_id, e.ts AS event_ts, t.touch_id, t.ts, t.channel, t.campaign_id, t.person_id
+  FROM event e
+  JOIN touch t ON t.firm_id = e.firm_id AND t.person_id IS NULL
+  WHERE t.ts <= e.ts AND t.ts > e.ts - (SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'lookback_days') * INTERVAL 1 DAY
+    AND (e.kind = 'funding' OR e.previous_ts IS NULL OR t.ts > e.previous_ts)
+) j
