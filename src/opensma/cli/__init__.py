@@ -36,6 +36,8 @@ NOUNS: dict[str, str] = {
     "tax": "Tax forms of a trade list, and how they compare with the custodian's.",
     "measure": "Measure an account; check return calculations against worked cases.",
     "bill": "Load fee terms; preview, release and reverse the invoices of a period.",
+    "statements": "Statements of a period for clients, as PDF.",
+    "growth": "How the programme is won, kept and paid for, in figures that tie to the fees.",
     "serve": "Serve the portal.",
 }
 

@@ -186,3 +186,13 @@ def warm() -> None:
 
     alt.Chart(alt.InlineData(values=[{"a": 1}])).mark_point().to_dict()
     drawn(spec, "", "")
+
+
+PRINT_FONT = "Libertinus Serif"  # inside every Typst, so a drawing is the same everywhere
+
+
+def document_chart(lines: ValueLines, *, width: int, height: int) -> str:
+    """The value chart for a printed page: the same specification in the document's font."""
+    spec = value_spec(lines, width=width, height=height, scheme=LIGHT)
+    spec["config"]["font"] = PRINT_FONT
+    return drawn(spec, lines.title, lines.description)

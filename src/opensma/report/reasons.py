@@ -210,3 +210,13 @@ def limit_words(name: str) -> str:
     kind, _, key = name.partition(":")
     words = _LIMITS.get(kind, kind.replace("_", " "))
     return f"{words} {key}".strip()
+
+
+def clause(facts: TradeFacts) -> str:
+    """Why a trade was made and what it means for tax, for a table that shows the rest."""
+    if facts.reason not in LABELS:
+        return f"No known reason is on record ('{facts.reason}')"
+    reason = Reason(facts.reason)
+    why = _WHY[reason](facts) if reason in _WHY else f"although {LABELS[reason].lower()}"
+    words = why[0].upper() + why[1:]
+    return f"{words}; {_tax(facts)}" if facts.quantity_micros < 0 else words

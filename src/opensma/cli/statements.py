@@ -1,0 +1,94 @@
+"""`sma statements`: quarterly statements of accounts as PDF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from opensma.cli.day import market_option
+from opensma.cli.output import (
+    book_option,
+    emit_json,
+    json_option,
+    note,
+    plain,
+    progress,
+    table,
+    workers_option,
+)
+
+if TYPE_CHECKING:
+    from opensma.report.documents.issue import Issued
+
+_SHOWN = 20
+
+
+@click.group("statements")
+def group() -> None:
+    """Statements of a period for clients, as PDF."""
+
+
+@group.command("run")
+@click.option("--period", "period_name", required=True, metavar="NAME", help="As 2024Q4.")
+@click.option(
+    "--account", "account_ids", multiple=True, metavar="ID", help="Only this one; repeatable."
+)
+@click.option(
+    "--out",
+    "folder",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the files and their index go; a file there is never written over.",
+)
+@book_option
+@market_option
+@workers_option
+@json_option
+def run_command(
+    period_name: str,
+    account_ids: tuple[str, ...],
+    folder: Path,
+    book: str,
+    market_path: Path | None,
+    workers: int | None,
+    as_json: bool,
+) -> int:
+    """Write the statements of a period, and an index with the hash of every file.
+
+    The same book gives the same bytes. A statement that lacks an item or does not add up to the
+    cent is not issued, is listed with its reason, and makes the exit code 1.
+    """
+    from opensma.billing.cycle import parse_period
+    from opensma.report.documents.issue import issue_statements
+    from opensma.workers import default_workers
+
+    period = parse_period(period_name)
+    with progress(len(account_ids) or 1, "Statements") as advance:
+        made = issue_statements(
+            book, market_path, period, account_ids, folder, workers or default_workers(), advance
+        )
+    if as_json:
+        emit_json(plain(made))
+    else:
+        _print(made, folder)
+    return 1 if made.refused else 0
+
+
+def _print(made: Issued, folder: Path) -> None:
+    replaced = [row for row in made.rows if row.supersedes]
+    if replaced:
+        rows = [(row.document, row.version, row.file) for row in replaced[:_SHOWN]]
+        table("New versions of what was issued before", ("document", "version", "file"), rows)
+    if made.refused:
+        refused = [(r.account_id, r.code, r.message, r.remedy) for r in made.refused[:_SHOWN]]
+        table("Not issued", ("account", "code", "what", "remedy"), refused)
+    if max(len(replaced), len(made.refused)) > _SHOWN:
+        note("More rows: --json has all of them.")
+    click.echo(
+        f"Statements issued: {len(made.rows):,}; the same as before: {len(made.unchanged):,}; "
+        f"not issued: {len(made.refused):,}; not funded yet: {len(made.not_funded):,}. "
+        f"Folder: {folder}"
+    )

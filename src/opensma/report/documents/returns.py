@@ -1,0 +1,103 @@
+"""Returns of the period, the year and since the start, and the chart of the value."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+
+from opensma.book.series import DailyValues
+from opensma.book.state import new_account
+from opensma.measure.comparison import benchmark_cents, contributed_cents
+from opensma.measure.performance import Performance, measure, realised_by_day
+from opensma.report.charts import ValueLines, document_chart
+from opensma.report.documents.facts import Facts
+from opensma.report.words import day_words, money, signed_percent
+
+CHART_SIZE = (760, 220)
+_MOST_POINTS = 160  # of each line: paper shows no more
+
+
+def returns_data(facts: Facts) -> dict[str, Any]:
+    """Rows for the period, the year to date and since the start; words where one is missing."""
+    series = until(facts.series, facts.end_day)
+    if len(series.days) < 2:
+        return {"rows": [], "notes": ["The account has fewer than two valued days."]}
+    state = new_account(facts.account.account_key)
+    last = facts.desk.period.end.toordinal()
+    journal = [b for b in facts.journal if b.entry.trade_day <= last]
+    realised = realised_by_day(state, journal, series.days)
+    funded = int(series.days[0])
+    rows, notes = [], []
+    for name, start in _periods(facts, funded):
+        profiles = facts.desk.profiles.get(facts.account.taxpayer_id, [])
+        found = measure(
+            facts.account, series, realised, profiles, facts.desk.market, start, series_end(series)
+        )
+        rows.append(_row(name, found))
+        notes += [why for why in found.missing if why not in notes]
+    return {"rows": rows, "notes": [f"Not shown: {why}." for why in notes]}
+
+
+def until(series: DailyValues, day: int) -> DailyValues:
+    """The days of a series until one."""
+    stop = int(np.searchsorted(series.days, day, side="right"))
+    columns = (series.days, series.value_cents, series.inflow_cents, series.outflow_cents)
+    return DailyValues(*(column[:stop] for column in columns))
+
+
+def series_end(series: DailyValues) -> date:
+    """The last day of a series."""
+    return date.fromordinal(int(series.days[-1]))
+
+
+def _periods(facts: Facts, funded: int) -> list[tuple[str, date | None]]:
+    """(name, day of the opening value or None from the funding)."""
+    period = facts.desk.period
+    begins = (period.start, date(period.end.year, 1, 1))
+    names = ("This period", "Year to date")
+    found: list[tuple[str, date | None]] = []
+    for name, begin in zip(names, begins, strict=True):
+        before = begin - timedelta(days=1)
+        found.append((name, before if before.toordinal() >= funded else None))
+    since = day_words(funded)
+    return [*found, (f"Since {since}", None)]
+
+
+def _row(name: str, found: Performance) -> list[str]:
+    taxed, own = found.after_tax, found.money_weighted
+    return [
+        name,
+        signed_percent(found.time_weighted.cumulative),
+        signed_percent(found.benchmark.cumulative),
+        "-" if taxed is None else signed_percent(taxed.pre_liquidation.cumulative),
+        "-" if own is None else signed_percent(own.period),
+        "-" if taxed is None else money(taxed.tax_cents),
+    ]
+
+
+def chart_data(facts: Facts) -> dict[str, str] | None:
+    """The value chart as SVG with its words; None before two valued days."""
+    series = until(facts.series, facts.end_day)
+    if len(series.days) < 2:
+        return None
+    market = facts.desk.market
+    benchmark = benchmark_cents(series, market.days, market.benchmark_index())
+    contributed = contributed_cents(series)
+    step = max(1, -(-len(series.days) // _MOST_POINTS))
+    rows = np.unique(np.append(np.arange(0, len(series.days), step), len(series.days) - 1))
+    first, last = day_words(int(series.days[0])), day_words(int(series.days[-1]))
+    lines = ValueLines(
+        f"Value from {first} to {last}",
+        f"On {last} the account is worth {money(int(series.value_cents[-1]))}, the same deposits "
+        f"and withdrawals in the benchmark {money(round(float(benchmark[-1])))}, and net "
+        f"contributions are {money(int(contributed[-1]))}.",
+        series.days[rows],
+        series.value_cents[rows],
+        benchmark[rows],
+        contributed[rows],
+    )
+    width, height = CHART_SIZE
+    svg = document_chart(lines, width=width, height=height)
+    return {"svg": svg, "alt": f"{lines.title}. {lines.description}", "title": lines.title}
