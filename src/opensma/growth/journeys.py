@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from opensma.growth.identity import claims_from_rows, resolve
 from opensma.growth.privacy import lawful_sql
 from opensma.growth.warehouse.schema import UNATTRIBUTED
-from opensma.growth.warehouse.store import query, sql_text
+from opensma.growth.warehouse.store import put_setting, query, sql_text
 
 if TYPE_CHECKING:
     from opensma.growth.warehouse.store import Connection
@@ -69,6 +69,8 @@ def derive_journeys(connection: Connection, rules: Rules) -> None:
         connection, "no_basis",
         f"SELECT DISTINCT p.person_id FROM person p WHERE NOT ({lawful})",
     )  # fmt: skip
+    without = query(connection, "SELECT count(*) AS n FROM no_basis")[0]["n"]
+    put_setting(connection, {"without_basis": without})
     fill_temp(connection, "touch_group", sql_text("touch_group"))
     for name in ("event", "journey"):
         connection.execute(f"DELETE FROM {name}")

@@ -12,8 +12,10 @@ from typing import Any
 from opensma.billing.cycle import Frequency, Period
 from opensma.billing.desk import load_terms, release, take_back
 from opensma.book.invoices import live_invoices
-from opensma.book.master import AccountRecord
-from opensma.book.store import Book
+from opensma.book.master import AccountRecord, Advisor, all_records
+from opensma.book.store import Book, get_setting
+from opensma.errors import BookError
+from opensma.simulate.demo import DEMO
 
 _TIERS = (("500000", "0.006"), ("2000000", "0.0045"), (None, "0.003"))
 _PAYEES = (
@@ -32,6 +34,22 @@ class Billed:
     quarters: int
     invoices: int
     reversed: int
+
+
+def demo_people(book: Book) -> tuple[list[AccountRecord], list[Advisor], date]:
+    """Accounts, advisors and the last day of a demo book; BookError for any other book."""
+    with book.read() as connection:
+        recipe = get_setting(connection, DEMO)
+        accounts = all_records(connection, AccountRecord)
+        advisors = all_records(connection, Advisor)
+    if recipe is None:
+        raise BookError(
+            "demo.no_demo",
+            "This book is no demo: nothing is invented into it.",
+            where=book.label,
+            remedy="Make one with sma demo, or load real files with sma growth load.",
+        )
+    return accounts, advisors, date.fromisoformat(json.loads(recipe)["day"])
 
 
 def bill_demo(

@@ -121,7 +121,7 @@ def _by_tranches(connection: Connection) -> None:
         "line_id": ids[shares.line, 0].astype(object),
         "person_id": ids[shares.line, 1].astype(object),
         "account_id": ids[shares.line, 2].astype(object),
-        "tranche": np.array(months, dtype="datetime64[D]")[shares.tranche],
+        "tranche": np.array(months, dtype="datetime64[us]")[shares.tranche],
         "amount_c": split_cents(amounts, shares.line, shares.weight, BILLION),
         "platform_share_c": split_cents(platform, shares.line, shares.weight, BILLION),
     })  # fmt: skip

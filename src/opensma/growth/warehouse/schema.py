@@ -153,7 +153,7 @@ DERIVED = (
            loaded=False),
     _table("null_journey", "group_id:t touches:w last_ts:s state:t", "group_id", loaded=False),
     _table("close", "period:t sequence:w inputs_sha256:t outputs_sha256:t closed_at:s "
-           "difference:t", "period sequence", loaded=False),
+           "difference:t figures:t", "period sequence", loaded=False),
     _table("setting", "name:t value:t", "name", loaded=False),
 )  # fmt: skip
 
