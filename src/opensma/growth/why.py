@@ -12,11 +12,8 @@ if TYPE_CHECKING:
     from opensma.growth.warehouse.store import Connection
 
 
-def why_line(connection: Connection, line_id: str, model: str) -> dict[str, Any]:
-    """A fee line walked down to its touches under one model; cents sum at every step.
-
-    InputError growth.line_unknown or growth.model_unknown.
-    """
+def check_model(model: str) -> None:
+    """InputError growth.model_unknown for a model that divides no revenue."""
     if model not in MODELS:
         raise InputError(
             "growth.model_unknown",
@@ -24,6 +21,14 @@ def why_line(connection: Connection, line_id: str, model: str) -> dict[str, Any]
             where="--model",
             remedy=f"Known are {', '.join(MODELS)}.",
         )
+
+
+def why_line(connection: Connection, line_id: str, model: str) -> dict[str, Any]:
+    """A fee line walked down to its touches under one model; cents sum at every step.
+
+    InputError growth.line_unknown or growth.model_unknown.
+    """
+    check_model(model)
     lines = query(connection, "SELECT * FROM fee_ledger WHERE line_id = ?", [line_id])
     if not lines:
         raise InputError(

@@ -1,0 +1,404 @@
+"""The CFO pack: what growth cost, what it was billed, and that it ties. One page and its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opensma.growth import pack_data as data
+from opensma.growth.economics import AcquisitionCost, Bridge, acquisition_cost, over
+from opensma.growth.journeys import MODELS
+from opensma.growth.pack_page import Figure, Page, Section, page_html
+from opensma.growth.pack_tables import DASH, MINUS, Cell, Column, Table, columns, sums
+from opensma.growth.ties import Check, broken, tie_checks
+from opensma.growth.warehouse.schema import UNATTRIBUTED
+from opensma.growth.warehouse.store import setting
+
+if TYPE_CHECKING:
+    from opensma.growth.warehouse.store import Connection
+
+SMALL_N = 100  # N2: under so many fundings nothing is ranked
+CAUSE = (
+    "Credit divides what was billed among what was touched; it does not say what caused it. "
+    "Tested effects stand beside it and are never merged into it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """The pack, and the checks that it stands on."""
+
+    page: Page
+    tables: tuple[Table, ...]
+    checks: tuple[Check, ...]
+
+    def write(self, folder: Path) -> list[Path]:
+        """One HTML file and a CSV of every table."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "growth.html"
+        path.write_text(page_html(self.page), encoding="utf-8")
+        return [path, *(table.write(folder) for table in self.tables)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """Everything that the sections read, once."""
+
+    revenue: data.Revenue
+    months: list[tuple[date, Bridge]]
+    groups: data.Groups
+    spend: list[dict[str, object]]
+    cohorts: list[data.Cohort]
+    by_channel: list[tuple[str, AcquisitionCost]]
+    checks: list[Check]
+    coverage: dict[str, int]
+
+
+def make_pack(connection: Connection, options: data.Options) -> Pack:
+    """Read the warehouse and put the pack together; InputError where nothing is published."""
+    checks = tie_checks(connection)
+    groups = data.new_groups(connection, options.model)
+    spend = data.spend_rows(connection)
+    facts = _Facts(
+        data.channel_revenue(connection),
+        data.month_bridges(connection),
+        groups,
+        spend,
+        data.cohorts(connection, groups, spend, options),
+        data.cost_by(groups, spend, 0, "channel"),
+        checks,
+        data.coverage(connection),
+    )
+    sections = (
+        _bridge_section(connection, facts),
+        _revenue_section(facts),
+        _tested_section(connection, facts),
+        _cost_section(facts, options),
+        _cohort_section(facts, options),
+        _funnel_section(connection),
+        _tie_section(facts),
+        _coverage_section(connection, facts, options),
+    )
+    as_of = setting(connection, "as_of")
+    page = Page("Growth: won, kept, paid for", as_of, CAUSE, _figures(facts), sections)
+    tables = tuple(table for section in sections for table in section.tables)
+    return Pack(page, (*tables, _tie_rows(facts.checks)), tuple(checks))
+
+
+def _figures(facts: _Facts) -> tuple[Figure, ...]:
+    total = over([bridge for _, bridge in facts.months])
+    last_year = data.year_bridges(facts.months)[-1]
+    net = facts.revenue.net(MODELS[0])
+    billed = sum(net.values())
+    all_cost = _whole_cost(facts)
+    back = [c.payback for c in facts.cohorts if c.payback is not None]
+    paid = f"{len(back)} of {len(facts.cohorts)}"
+    bad = len(broken(facts.checks))
+    return (
+        Figure("Assets", _millions(total.end_c), f"from {len(facts.groups.starts):,} groups"),
+        Figure(f"Organic growth {last_year[0]}", _percent(last_year[1].organic_growth),
+               "net flows over begin, ex-market"),
+        Figure("Net revenue billed", _millions(billed), "gross less platform share, all periods"),
+        Figure("Cost of a new group", _dollars(all_cost.cac_c),
+               f"fully loaded; {_dollars(all_cost.hard_dollar_cac_c)} without people"),
+        Figure("Cohorts paid back", paid, "cumulative margin covers their cost"),
+        Figure("Unattributed", _percent(_unattributed(net)), "of net revenue"),
+        Figure("Ties", f"{len(facts.checks):,}", f"checks, {bad} with a difference", good=not bad),
+    )  # fmt: skip
+
+
+def _unattributed(net: dict[str, int]) -> float:
+    return net.get(UNATTRIBUTED, 0) / (sum(net.values()) or 1)
+
+
+def _whole_cost(facts: _Facts) -> AcquisitionCost:
+    kinds: dict[str, int] = {}
+    for row in facts.spend:
+        kinds[str(row["kind"])] = kinds.get(str(row["kind"]), 0) + int(str(row["amount_c"]))
+    total = over([bridge for _, bridge in facts.months])
+    flows = total.new_c + total.expansion_c + total.contraction_c + total.lost_c
+    return acquisition_cost(kinds, len(facts.groups.starts), flows)
+
+
+# --- sections ------------------------------------------------------------------------------------
+
+
+def _bridge_section(connection: Connection, facts: _Facts) -> Section:
+    from opensma.growth.pack_charts import bridge_chart
+
+    years = data.year_bridges(facts.months)
+    impact = {year: (flow, cents) for year, flow, cents in data.revenue_impact(connection)}
+    logos = {year: (n, kept) for year, n, kept in data.logo_retention(connection)}
+    rows: list[tuple[Cell, ...]] = []
+    for year, b in years:
+        begun, kept = logos.get(year, (0, 0))
+        rows.append(
+            (str(year), b.begin_c, b.new_c, b.expansion_c, b.contraction_c, b.lost_c, b.market_c,
+             b.end_c, b.gross_retention, b.net_retention, b.organic_growth,
+             kept / begun if begun else None, impact.get(year, (None, None))[1])
+        )  # fmt: skip
+    table = Table(
+        "aum_bridge", "Assets, begin to end, by year",
+        columns("Year:text", "Begin:cents", "New:cents", "Expansion:cents", "Contraction:cents",
+                "Lost:cents", "Market:cents", "End:cents", "Gross:share", "Net:share",
+                "Organic:share", "Logos:share", "Revenue impact:cents"),
+        tuple(rows),
+        "Retention and organic growth are ex-market and over the year's begin; logos are groups "
+        "with assets. Revenue impact: net flows at the yearly rate of the account's own fee lines, "
+        "net of the platform's share (E2): it says what assets alone may hide.",
+    )  # fmt: skip
+    year, last = years[-1]
+    chart = bridge_chart(last, f"How assets moved in {year}")
+    monthly = _month_table(facts)
+    return Section("Assets", (table, monthly), (chart,), hidden=("aum_bridge_months",))
+
+
+def _month_table(facts: _Facts) -> Table:
+    rows = tuple(
+        (f"{m:%Y-%m}", b.begin_c, b.new_c, b.expansion_c, b.contraction_c, b.lost_c, b.market_c,
+         b.end_c)
+        for m, b in facts.months
+    )  # fmt: skip
+    return Table(
+        "aum_bridge_months", "Assets by month",
+        columns("Month:text", "Begin:cents", "New:cents", "Expansion:cents", "Contraction:cents",
+                "Lost:cents", "Market:cents", "End:cents"), rows,
+    )  # fmt: skip
+
+
+def _revenue_section(facts: _Facts) -> Section:
+    from opensma.growth.pack_charts import spread_chart
+
+    revenue = facts.revenue
+    n = len(facts.groups.starts)
+    channels = revenue.channels
+    if n < SMALL_N:  # N2: no ranking, not even by the order of rows
+        channels = sorted(channels, key=lambda c: (c.startswith(("(", "platform")), c))
+    nets = {model: revenue.net(model) for model in MODELS}
+    shares, spread = revenue.shares(), revenue.spread()
+    rows: list[tuple[Cell, ...]] = [
+        (c, *(nets[m].get(c, 0) for m in MODELS), shares[data.COST_MODEL].get(c, 0.0), spread[c])
+        for c in channels
+    ]
+    totals = sums(rows, range(1, len(MODELS) + 1))
+    rows.append(("Billed, net", *totals.values(), 1.0, None))
+    table = Table(
+        "revenue_by_channel", "Net revenue billed, by channel under every model",
+        columns("Channel:text", *(f"Model|{m}:cents!" for m in MODELS), "Share linear:share",
+                "Spread:points"),
+        tuple(rows),
+        f"n = {n:,} funded groups{', too few to rank channels (N2)' if n < SMALL_N else ''}. Every "
+        "column sums to what was billed. Spread: largest less smallest share over the models, in "
+        "points (E8): where it is wide, no single model should decide a budget. "
+        "Markov: absorbing chain, removal to null, normalised inside each journey.",
+        total=True,
+    )  # fmt: skip
+    chart = spread_chart(shares, channels, "Share of net revenue by channel under each model")
+    return Section("Revenue by channel", (table,), (chart,))
+
+
+def _tested_section(connection: Connection, facts: _Facts) -> Section:
+    shares = facts.revenue.shares()
+    rows = []
+    for test in data.tested(connection):
+        by_model = [shares[m].get(test["channel"], 0.0) for m in MODELS]
+        rows.append(
+            (test["exp_id"], test["channel"], test["primary_metric"], test["units"], test["effect"],
+             test["effect_low"], test["effect_high"], test["p_value"], min(by_model),
+             max(by_model))
+        )  # fmt: skip
+    table = Table(
+        "tested_effects", "What experiments found, beside what models credit",
+        columns("Experiment:text", "Channel:text", "Metric:text", "Units:count",
+                "Tested|Effect:points", "Tested|Low:points", "Tested|High:points",
+                "Tested|p:number", "Credited share|Least:share", "Credited share|Most:share"),
+        tuple(rows),
+        "Effects are points of the metric with their interval. An interval around zero says that "
+        "the test found nothing, however much credit the channel has (E9)."
+        if rows else "No experiment has a result on record: nothing here is known to be causal.",
+    )  # fmt: skip
+    return Section("Tested effects", (table,), ())
+
+
+def _cost_columns(first: str) -> tuple[Column, ...]:
+    return columns(f"{first}:text", "Spend:cents", "Credited groups:number", "Cost per group:cents",
+                   "Without people:cents", "People:share")  # fmt: skip
+
+
+def _cost_row(name: str, cost: AcquisitionCost) -> tuple[Cell, ...]:
+    full, cash = cost.cac_c, cost.hard_dollar_cac_c
+    return (name, cost.spend_c, cost.new_groups, None if full is None else round(full),
+            None if cash is None else round(cash), cost.people_share)  # fmt: skip
+
+
+def _cost_section(facts: _Facts, options: data.Options) -> Section:
+    by_campaign = data.cost_by(facts.groups, facts.spend, 1, "campaign_id")
+    by_segment = data.cost_by_segment(facts.groups, facts.by_channel)
+    whole = _whole_cost(facts)
+    channel = Table(
+        "cac_by_channel", "By channel", _cost_columns("Channel"),
+        (*(_cost_row(*row) for row in facts.by_channel), _cost_row("All", whole)),
+        f"Groups are credited by the {options.model} model at their first funding; the last row "
+        "divides all spend by all new groups, credited or not.", total=True,
+    )  # fmt: skip
+    campaign = Table(
+        "cac_by_campaign", "By campaign, the dearest first", _cost_columns("Campaign"),
+        tuple(_cost_row(*row) for row in by_campaign), shown=12,
+    )  # fmt: skip
+    segment = Table(
+        "cac_by_segment", "By size of the first funding", _cost_columns("Segment"),
+        tuple(_cost_row(*row) for row in by_segment),
+        "A group bears the cost per credited group of its channels, by its weights; spend of "
+        "channels that no funded group met is in the channel table only.",
+    )  # fmt: skip
+    return Section("Cost of a new group", (channel, segment, campaign), ())
+
+
+def _cohort_section(facts: _Facts, options: data.Options) -> Section:
+    from opensma.growth.pack_charts import cohort_chart
+
+    rows: list[tuple[Cell, ...]] = [
+        (_quarter(c.quarter), c.groups, c.cost.spend_c, None if c.cost.cac_c is None else
+         round(c.cost.cac_c), c.margin_to_date_c, c.ltv_to_cac, c.payback, c.months)
+        for c in facts.cohorts
+    ]  # fmt: skip
+    lag = facts.groups.lag_months
+    table = Table(
+        "cohorts", "By quarter of the first funding",
+        columns("Cohort:text", "Groups:count", "Spend:cents", "Cost per group:cents",
+                "Margin to date:cents", "Margin over cost:times", "Payback month:count",
+                "Months observed:count"),
+        tuple(rows),
+        f"Spend is that of the quarter {lag} months earlier, the median sales cycle. Margin: "
+        f"billed less platform share less servicing of ${options.servicing_c / 100:,.2f} an account "
+        "and month. A dash: not paid back yet; nothing is forecast (E4).",
+    )  # fmt: skip
+    chart = cohort_chart(_lines(facts.cohorts), "Cumulative margin of a group, by year of funding")
+    return Section("Cohorts", (table, _cohort_grid(facts.cohorts)), (chart,))
+
+
+def _cohort_grid(cohorts: Sequence[data.Cohort]) -> Table:
+    """Cumulative gross revenue over half-years since the quarter began."""
+    last = max((c.months for c in cohorts), default=0)
+    steps = list(range(6, last + 1, 6))
+    rows = []
+    for cohort in cohorts:
+        values = [
+            sum(v for n, v in cohort.revenue_c.items() if n <= step)
+            if cohort.months >= step else None
+            for step in steps
+        ]  # fmt: skip
+        rows.append((_quarter(cohort.quarter), *values))
+    return Table(
+        "cohort_revenue", "Billed revenue since funding, gross, cumulative, by months",
+        columns("Cohort:text", *(f"Months|{step}:cents!" for step in steps)), tuple(rows),
+    )  # fmt: skip
+
+
+def _lines(cohorts: Sequence[data.Cohort]) -> list[tuple[str, list[tuple[int, float]]]]:
+    """Margin of a group by year; a month is drawn while every quarter of the year is observed."""
+    years: dict[int, list[data.Cohort]] = {}
+    for cohort in cohorts:
+        years.setdefault(cohort.quarter.year, []).append(cohort)
+    lines = []
+    for year, some in sorted(years.items()):
+        groups = sum(c.groups for c in some)
+        total, points = 0, [(0, 0.0)]
+        for month in range(1, min(c.months for c in some) + 1):
+            total += sum(c.margin_c.get(month, 0) for c in some)
+            points.append((month, round(total / groups / 100, 2)))
+        if len(points) > 1:
+            lines.append((str(year), points))
+    return lines
+
+
+def _funnel_section(connection: Connection) -> Section:
+    order = {name: i for i, name in enumerate(("meeting", "proposal", "approved", "opened",
+                                                "funded", "won", "lost"))}  # fmt: skip
+    found = sorted(data.stages(connection), key=lambda r: order.get(r["stage"], -1))
+    first = max((int(r["n"]) for r in found), default=0)
+    rows = tuple((r["stage"], r["n"], r["n"] / first, r["median_days"]) for r in found)
+    table = Table(
+        "stages", "Opportunities by the stage they reached",
+        columns("Stage:text", "n:count", "Of the widest stage:share", "Median days:count"), rows,
+        "Days from the opening of the opportunity. Approvals by platforms are gates, not channels: "
+        "they lie on every way and get no credit while anything was touched.",
+    )  # fmt: skip
+    return Section("Stages", (table,), ())
+
+
+def _tie_section(facts: _Facts) -> Section:
+    sides: dict[tuple[str, str], list[int]] = {}
+    years: set[str] = set()
+    for check in facts.checks:
+        words = check.name.split()
+        if words[0] != "revenue" or len(words) != 4 or words[3] != "net":
+            continue
+        year = words[2][:4]
+        years.add(year)
+        pair = sides.setdefault((words[1], year), [0, 0])
+        pair[0] += check.expected_c
+        pair[1] += check.actual_c
+    rows: list[tuple[Cell, ...]] = []
+    for year in sorted(years):
+        billed = sides[MODELS[0], year][0]
+        rows.append((year, billed, *(sides[m, year][1] - sides[m, year][0] for m in MODELS)))
+    table = Table(
+        "ties_by_year", "Attributed less billed, net, in dollars",
+        columns("Year:text", "Billed net:cents", *(f"Difference|{m}:cents" for m in MODELS)),
+        tuple(rows),
+        f"{len(facts.checks):,} checks in ties.csv: gross, platform share and net of every month "
+        "and model, every line, and the bridge of assets month by month.",
+    )  # fmt: skip
+    return Section("Ties", (table,), ())
+
+
+def _tie_rows(checks: Sequence[Check]) -> Table:
+    rows = tuple((c.name, c.expected_c, c.actual_c, c.difference_c) for c in checks)
+    heads = columns("Check:text", "Expected:cents", "Actual:cents", "Difference:cents")
+    return Table("ties", "Ties", heads, rows)
+
+
+def _coverage_section(connection: Connection, facts: _Facts, options: data.Options) -> Section:
+    c = facts.coverage
+    net = facts.revenue.net(MODELS[0])
+    notes = (
+        (f"{c['touched']:,} of {c['fundings']:,} fundings have a touch on record; "
+         f"{_percent(_unattributed(net))} of net revenue is unattributed. What is credited to a "
+        "platform has a placement or an approval on record and nothing else."),
+        (f"{c['touches']:,} touches; {c['nameless']:,} of them name nobody, or had no lawful basis "
+         f"at their time, and count in totals only. {c['without_basis']:,} persons have no lawful "
+        "basis today and are in no journey."),
+        (f"{c['inflows']:,} later inflows are events of their own. Groups without an event: "
+         f"{c['nulls']:,} quiet for {setting(connection, 'null_after_days')} days, which count "
+        f"against their channels; {c['open']:,} still open, which do not."),
+        (f"{c['lines']:,} fee lines of {c['accounts']:,} accounts, {c['closed']:,} closed; "
+         f"{c['reversals']:,} lines take others back and mirror their cents."),
+        f"Look-back {setting(connection, 'lookback_days')} days, half-life "
+         f"{setting(connection, 'half_life_days')} days, fees "
+        + ("split by tranches of money" if setting(connection, "by_tranches") == "True"
+           else "carried by the first funding") + f", costs by the {options.model} model.",
+        f"{c['conflicts']:,} claims on a key are in conflict; the earlier claim holds.",
+        ("Answers that an assistant gives inside a search page cannot be told from search by the "
+         "referrer. What wholesalers do not log cannot be credited."),
+    )  # fmt: skip
+    return Section("Coverage and limits", (), (), notes=notes)
+
+
+def _quarter(day: date) -> str:
+    return f"{day.year} Q{(day.month + 2) // 3}"
+
+
+def _millions(cents: int) -> str:
+    return f"${cents / 1e8:,.2f}m" if abs(cents) < 1e10 else f"${cents / 1e8:,.0f}m"
+
+
+def _dollars(cents: float | None) -> str:
+    return DASH if cents is None else f"${cents / 100:,.0f}"
+
+
+def _percent(share: float | None) -> str:
+    return DASH if share is None else f"{share * 100:.1f} %".replace("-", MINUS)
