@@ -63,7 +63,7 @@ def make_pack(connection: Connection, options: data.Options) -> Pack:
     groups = data.new_groups(connection, options.model)
     spend = data.spend_rows(connection)
     facts = _Facts(
-        data.channel_revenue(connection),
+        data.merged(data.channel_revenue(connection), data.small_channels(connection)),
         data.month_bridges(connection),
         groups,
         spend,
@@ -151,7 +151,8 @@ def _bridge_section(connection: Connection, facts: _Facts) -> Section:
         "net of the platform's share (E2): it says what assets alone may hide.",
     )  # fmt: skip
     year, last = years[-1]
-    chart = bridge_chart(last, f"How assets moved in {year}")
+    caption = f"How assets moved in {year}"
+    chart = (caption, bridge_chart(last, caption))
     monthly = _month_table(facts)
     return Section("Assets", (table, monthly), (chart,), hidden=("aum_bridge_months",))
 
@@ -187,7 +188,7 @@ def _revenue_section(facts: _Facts) -> Section:
     rows.append(("Billed, net", *totals.values(), 1.0, None))
     table = Table(
         "revenue_by_channel", "Net revenue billed, by channel under every model",
-        columns("Channel:text", *(f"Model|{m}:cents!" for m in MODELS), "Share linear:share",
+        columns("Channel:channel", *(f"Model|{m}:cents!" for m in MODELS), "Share linear:share",
                 "Spread:points"),
         tuple(rows),
         f"n = {n:,} funded groups{', too few to rank channels (N2)' if n < SMALL_N else ''}. Every "
@@ -196,7 +197,8 @@ def _revenue_section(facts: _Facts) -> Section:
         "Markov: absorbing chain, removal to null, normalised inside each journey.",
         total=True,
     )  # fmt: skip
-    chart = spread_chart(shares, channels, "Share of net revenue by channel under each model")
+    caption = "Share of net revenue by channel; one mark for each model, the line is the spread"
+    chart = (caption, spread_chart(shares, channels, caption))
     return Section("Revenue by channel", (table,), (chart,))
 
 
@@ -212,9 +214,9 @@ def _tested_section(connection: Connection, facts: _Facts) -> Section:
         )  # fmt: skip
     table = Table(
         "tested_effects", "What experiments found, beside what models credit",
-        columns("Experiment:text", "Channel:text", "Metric:text", "Units:count",
+        columns("Experiment:text", "Channel:channel", "Metric:text", "Units:count",
                 "Tested|Effect:points", "Tested|Low:points", "Tested|High:points",
-                "Tested|p:number", "Credited share|Least:share", "Credited share|Most:share"),
+                "Tested|p:p", "Credited share|Least:share", "Credited share|Most:share"),
         tuple(rows),
         "Effects are points of the metric with their interval. An interval around zero says that "
         "the test found nothing, however much credit the channel has (E9)."
@@ -224,12 +226,14 @@ def _tested_section(connection: Connection, facts: _Facts) -> Section:
 
 
 def _cost_columns(first: str) -> tuple[Column, ...]:
-    return columns(f"{first}:text", "Spend:cents", "Credited groups:number", "Cost per group:cents",
-                   "Without people:cents", "People:share")  # fmt: skip
+    kind = "channel" if first == "Channel" else "text"
+    return columns(f"{first}:{kind}", "Spend:cents", "Credited groups:number",
+                   "Cost per group:cents", "Without people:cents", "People:share")  # fmt: skip
 
 
 def _cost_row(name: str, cost: AcquisitionCost) -> tuple[Cell, ...]:
-    full, cash = cost.cac_c, cost.hard_dollar_cac_c
+    enough = cost.new_groups >= 1
+    full, cash = (cost.cac_c, cost.hard_dollar_cac_c) if enough else (None, None)
     return (name, cost.spend_c, cost.new_groups, None if full is None else round(full),
             None if cash is None else round(cash), cost.people_share)  # fmt: skip
 
@@ -242,7 +246,8 @@ def _cost_section(facts: _Facts, options: data.Options) -> Section:
         "cac_by_channel", "By channel", _cost_columns("Channel"),
         (*(_cost_row(*row) for row in facts.by_channel), _cost_row("All", whole)),
         f"Groups are credited by the {options.model} model at their first funding; the last row "
-        "divides all spend by all new groups, credited or not.", total=True,
+        "divides all spend by all new groups, credited or not. A dash: less than one group is "
+        "credited. Under ten credited groups a cost is an anecdote.", total=True,
     )  # fmt: skip
     campaign = Table(
         "cac_by_campaign", "By campaign, the dearest first", _cost_columns("Campaign"),
@@ -261,8 +266,9 @@ def _cohort_section(facts: _Facts, options: data.Options) -> Section:
     from opensma.growth.pack_charts import cohort_chart
 
     rows: list[tuple[Cell, ...]] = [
-        (_quarter(c.quarter), c.groups, c.cost.spend_c, None if c.cost.cac_c is None else
-         round(c.cost.cac_c), c.margin_to_date_c, c.ltv_to_cac, c.payback, c.months)
+        (_quarter(c.quarter), c.groups, c.cost.spend_c if c.cost else None,
+         round(c.cost.cac_c or 0) if c.cost else None, c.margin_to_date_c,
+         c.ltv_to_cac, c.payback, c.months)
         for c in facts.cohorts
     ]  # fmt: skip
     lag = facts.groups.lag_months
@@ -273,10 +279,11 @@ def _cohort_section(facts: _Facts, options: data.Options) -> Section:
                 "Months observed:count"),
         tuple(rows),
         f"Spend is that of the quarter {lag} months earlier, the median sales cycle. Margin: "
-        f"billed less platform share less servicing of ${options.servicing_c / 100:,.2f} an account "
-        "and month. A dash: not paid back yet; nothing is forecast (E4).",
+        f"billed less platform share less servicing of ${options.servicing_c / 100:,.2f} an "
+        "account and month. A dash: not paid back yet; nothing is forecast (E4).",
     )  # fmt: skip
-    chart = cohort_chart(_lines(facts.cohorts), "Cumulative margin of a group, by year of funding")
+    caption = "Cumulative billed margin of a group, by year of its first funding"
+    chart = (caption, cohort_chart(_lines(facts.cohorts), caption))
     return Section("Cohorts", (table, _cohort_grid(facts.cohorts)), (chart,))
 
 
@@ -348,7 +355,7 @@ def _tie_section(facts: _Facts) -> Section:
         rows.append((year, billed, *(sides[m, year][1] - sides[m, year][0] for m in MODELS)))
     table = Table(
         "ties_by_year", "Attributed less billed, net, in dollars",
-        columns("Year:text", "Billed net:cents", *(f"Difference|{m}:cents" for m in MODELS)),
+        columns("Year:text", "Billed net:exact", *(f"Difference|{m}:exact" for m in MODELS)),
         tuple(rows),
         f"{len(facts.checks):,} checks in ties.csv: gross, platform share and net of every month "
         "and model, every line, and the bridge of assets month by month.",

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opensma.growth.economics import Bridge
-from opensma.growth.pack_tables import MINUS
+from opensma.growth.pack_tables import MINUS, channel_words
 from opensma.report.charts import LIGHT, axis_config, drawn
 
-_WIDTH = 700
+_WIDTH = 1000
 _UP, _DOWN, _TOTAL = "#2f7d4f", "#b35309", "#0a5a8c"
 _DOTS = ("#0a5a8c", "#b35309", "#6b7480", "#2f7d4f", "#8a5aa8", "#c0a020", "#1c2126")
 
@@ -44,6 +44,8 @@ def bridge_chart(bridge: Bridge, title: str) -> str:
 
 def _bar(step: str, start: int, end: int, colour: str, moved: int) -> dict[str, Any]:
     low, high = sorted((start / 100, end / 100))
+    if not moved and step not in ("Begin", "End"):
+        return {"step": step, "low": low, "high": high, "top": high, "colour": colour, "label": "0"}
     sign = MINUS if moved < 0 else "" if step in ("Begin", "End") else "+"
     label = f"{sign}${abs(moved) / 1e8:,.1f}m"
     return {"step": step, "low": low, "high": high, "top": high, "colour": colour, "label": label}
@@ -56,26 +58,39 @@ def spread_chart(
     import altair as alt
 
     rows = [
-        {"channel": channel, "model": model, "share": by.get(channel, 0.0)}
+        {"channel": channel_words(channel), "model": model, "share": by.get(channel, 0.0)}
         for model, by in shares.items()
         for channel in channels
     ]
     models = list(shares)
     data = alt.Chart(alt.InlineData(values=rows))
-    y = alt.Y("channel:N", sort=list(channels), title=None, axis=alt.Axis(labelLimit=220))
+    y = alt.Y(
+        "channel:N",
+        sort=[channel_words(c) for c in channels],
+        title=None,
+        axis=alt.Axis(labelLimit=220),
+    )
     line = data.mark_rule(strokeWidth=2, color=LIGHT.line).encode(
         y=y, x=alt.X("min(share):Q"), x2="max(share):Q"
     )
-    shapes = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke"]
+    shapes = [
+        "circle",
+        "square",
+        "triangle-up",
+        "diamond",
+        "cross",
+        "triangle-down",
+        "triangle-left",
+    ]
     dots = data.mark_point(filled=True, size=62, opacity=0.9).encode(
         y=y,
-        x=alt.X("share:Q", title=None, axis=alt.Axis(format=".0%", grid=True)),
+        x=alt.X("share:Q", title=None, axis=alt.Axis(format=".0%", grid=True, tickCount=8)),
         color=alt.Color("model:N", scale=alt.Scale(domain=models, range=list(_DOTS)),
                         legend=alt.Legend(title=None, orient="top", columns=len(models))),
         shape=alt.Shape("model:N", scale=alt.Scale(domain=models, range=shapes)),
     )  # fmt: skip
     height = 24 * len(channels)
-    return _drawn((line + dots).properties(width=_WIDTH - 120, height=height), title, title)
+    return _drawn((line + dots).properties(width=_WIDTH - 160, height=height), title, title)
 
 
 def cohort_chart(lines: Sequence[tuple[str, Sequence[tuple[int, float]]]], title: str) -> str:
@@ -98,7 +113,11 @@ def cohort_chart(lines: Sequence[tuple[str, Sequence[tuple[int, float]]]], title
         alt.Chart(alt.InlineData(values=rows))
         .mark_line(strokeWidth=2)
         .encode(
-            x=alt.X("month:Q", title="months since the quarter of funding began"),
+            x=alt.X(
+                "month:Q",
+                title="months since the quarter of funding began",
+                axis=alt.Axis(titleFontWeight="normal"),
+            ),
             y=alt.Y("dollars:Q", title=None, axis=alt.Axis(format="$~s", tickCount=5)),
             color=colour,
             strokeDash=alt.StrokeDash("cohort:N", scale=scale),
@@ -111,4 +130,5 @@ def cohort_chart(lines: Sequence[tuple[str, Sequence[tuple[int, float]]]], title
 def _drawn(chart: Any, title: str, description: str) -> str:
     spec: dict[str, Any] = chart.to_dict()
     spec["config"] = axis_config(LIGHT)
+    spec["padding"] = {"left": 24, "right": 12, "top": 4, "bottom": 2}
     return drawn(spec, title, description)

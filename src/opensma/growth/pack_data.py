@@ -20,12 +20,15 @@ from opensma.growth.economics import (
     spread,
 )
 from opensma.growth.journeys import MODELS, is_touch
+from opensma.growth.privacy import SMALLEST_CELL
+from opensma.growth.publish import SEGMENT_ORDER
 from opensma.growth.warehouse.schema import UNATTRIBUTED
 from opensma.growth.warehouse.store import query, sql_text
 
 if TYPE_CHECKING:
     from opensma.growth.warehouse.store import Connection
 
+SMALL = f"(fewer than {SMALLEST_CELL} persons)"
 COST_MODEL = "linear"  # whose weights divide spend among groups
 
 
@@ -53,7 +56,7 @@ class Revenue:
         """Channels by linear credit, the largest first; unattributed last."""
         totals = self.net(COST_MODEL)
         names = sorted({c for by in self.gross.values() for c in by})
-        return sorted(names, key=lambda c: (c == UNATTRIBUTED, -totals.get(c, 0), c))
+        return sorted(names, key=lambda c: (c == UNATTRIBUTED, c == SMALL, -totals.get(c, 0), c))
 
     def shares(self) -> dict[str, dict[str, float]]:
         """Share of net revenue by model and channel (E8)."""
@@ -187,8 +190,13 @@ def cost_by_segment(
             mine[1] += cash * weight
     return [
         (segment, AcquisitionCost(round(full), round(cash), count, 0))
-        for segment, (full, cash, count) in sorted(borne.items())
+        for segment, (full, cash, count) in sorted(borne.items(), key=_by_size)
     ]
+
+
+def _by_size(item: tuple[str, object]) -> tuple[int, str]:
+    order = {name: i for i, name in enumerate(SEGMENT_ORDER)}
+    return order.get(item[0], len(order)), item[0]
 
 
 def _quarter(day: date) -> date:
@@ -206,7 +214,7 @@ class Cohort:
 
     quarter: date
     groups: int
-    cost: AcquisitionCost
+    cost: AcquisitionCost | None  # None: its spend is from before anything is on record
     revenue_c: Mapping[int, int]  # gross, by months since the quarter began
     margin_c: Mapping[int, int]  # billed - platform share - servicing
     months: int  # observed
@@ -220,7 +228,9 @@ class Cohort:
     @property
     def ltv_to_cac(self) -> float | None:
         """Billed margin so far over its cost: realised, nothing forecast."""
-        return self.margin_to_date_c / self.cost.spend_c if self.cost.spend_c else None
+        if self.cost is None or not self.cost.spend_c:
+            return None
+        return self.margin_to_date_c / self.cost.spend_c
 
 
 def cohorts(
@@ -233,6 +243,7 @@ def cohorts(
         bucket = _quarter(_later(row["date"].replace(day=1), groups.lag_months))
         spent[bucket][row["kind"]] += row["amount_c"]
     billed: dict[date, dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    first = min(spent, default=None)
     last = date.min
     for row in _billed_by_group(connection):
         quarter = start_of[row["group_id"]]
@@ -245,13 +256,14 @@ def cohorts(
     found = []
     for quarter in sorted(set(start_of.values())):
         count = sum(1 for q in start_of.values() if q == quarter)
-        cost = acquisition_cost(spent[quarter], count)
+        known = first is not None and first <= quarter
+        cost = acquisition_cost(spent[quarter], count) if known else None
         observed = max(0, _months_between(quarter, last))
         margin = {n: cells[1] for n, cells in sorted(billed[quarter].items())}
         margins = [margin.get(n, 0) for n in range(1, observed + 1)]
         found.append(
             Cohort(quarter, count, cost, {n: c[0] for n, c in sorted(billed[quarter].items())},
-                   margin, observed, payback_month(cost.spend_c, margins) if margins else None)
+                   margin, observed, payback_month(cost.spend_c, margins) if cost else None)
         )  # fmt: skip
     return found
 
@@ -336,3 +348,28 @@ def coverage(connection: Connection) -> dict[str, int]:
         "(SELECT count(*) FROM account) AS accounts, "
         "(SELECT count(*) FROM account WHERE closed IS NOT NULL) AS closed",
     )[0]
+
+
+def small_channels(connection: Connection) -> set[str]:
+    """Channels whose journeys name fewer than ten persons: no cell of their own (P5)."""
+    rows = query(
+        connection,
+        "SELECT channel, count(DISTINCT person_id) AS persons FROM journey GROUP BY channel",
+    )
+    return {row["channel"] for row in rows if row["persons"] < SMALLEST_CELL}
+
+
+def merged(revenue: Revenue, small: set[str]) -> Revenue:
+    """Small channels as one, so that every column still sums to what was billed (P5)."""
+    if not small:
+        return revenue
+    sides = []
+    for side in (revenue.gross, revenue.platform):
+        found: dict[str, dict[str, int]] = {}
+        for model, cells in side.items():
+            mine = found.setdefault(model, {})
+            for channel, cents in cells.items():
+                name = SMALL if channel in small else channel
+                mine[name] = mine.get(name, 0) + cents
+        sides.append(found)
+    return Revenue(sides[0], sides[1])

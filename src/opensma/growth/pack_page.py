@@ -25,7 +25,7 @@ class Section:
 
     title: str
     tables: tuple[Table, ...]
-    charts: tuple[str, ...]
+    charts: tuple[tuple[str, str], ...]  # caption, drawing
     notes: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
 
@@ -69,7 +69,10 @@ def _figure(figure: Figure) -> str:
 
 
 def _section(number: int, section: Section) -> str:
-    charts = "".join(f"<figure>{chart}</figure>" for chart in section.charts)
+    charts = "".join(
+        f"<figure><figcaption>{escape(caption)}</figcaption>{svg}</figure>"
+        for caption, svg in section.charts
+    )
     tables = "".join(_table(t) for t in section.tables if t.name not in section.hidden)
     notes = "".join(f"<li>{escape(note)}</li>" for note in section.notes)
     return (
@@ -121,14 +124,15 @@ def _head(columns: Sequence[Column]) -> str:
         )
         over = f"<tr>{over}</tr>"
     labels = "".join(
-        f"<th{'' if c.kind is Kind.TEXT else ' class=n'}>{escape(c.label)}</th>" for c in columns
+        f"<th{'' if c.kind in (Kind.TEXT, Kind.CHANNEL) else ' class=n'}>{escape(c.label)}</th>"
+        for c in columns
     )
     return f"<thead>{over}<tr>{labels}</tr></thead>"
 
 
 def _cell(value: object, column: Column, top: float, first: bool) -> str:
     text = cell(value if isinstance(value, str | int | float) else None, column.kind)
-    if column.kind is Kind.TEXT:
+    if column.kind in (Kind.TEXT, Kind.CHANNEL):
         return f"<th scope=row>{escape(text)}</th>" if first else f"<td>{escape(text)}</td>"
     shade = ""
     if top and isinstance(value, int | float) and value > 0:
@@ -159,7 +163,8 @@ nav a{color:var(--blue)}
 section{margin:34px 0 0}
 h2{font-size:19px;margin:0 0 8px;padding-bottom:5px;border-bottom:1px solid var(--line)}
 h3{font-size:14px;margin:20px 0 6px}
-figure{margin:10px 0 4px}
+figure{margin:14px 0 8px}
+figcaption{font-weight:600;margin:0 0 6px}
 figure svg{max-width:100%;height:auto;display:block}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:12.5px;width:100%;font-variant-numeric:tabular-nums}

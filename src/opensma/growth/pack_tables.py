@@ -16,11 +16,14 @@ class Kind(Enum):
 
     TEXT = "text"
     CENTS = "cents"  # shown in dollars
+    EXACT = "exact"  # cents, shown to the cent
     SHARE = "share"  # of one, shown in percent
     POINTS = "points"  # difference of shares
     COUNT = "count"
     NUMBER = "number"  # with one decimal
     TIMES = "times"
+    PVALUE = "p"
+    CHANNEL = "channel"  # an id, shown in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Table:
 
 def _header(column: Column) -> str:
     words = f"{column.group} {column.label}".strip().lower().replace(" ", "_").replace("-", "_")
-    return f"{words}_cents" if column.kind is Kind.CENTS else words
+    return f"{words}_cents" if column.kind in (Kind.CENTS, Kind.EXACT) else words
 
 
 def _exact(value: str | int | float) -> str:
@@ -82,15 +85,27 @@ def cell(value: Cell, kind: Kind) -> str:
     if value is None:
         return DASH
     if isinstance(value, str):
-        return value
+        return channel_words(value) if kind is Kind.CHANNEL else value
     if kind is Kind.CENTS:
         text = f"{abs(value) / 100:,.0f}"
         return f"{MINUS}{text}" if value < 0 and text != "0" else text
+    if kind is Kind.EXACT:
+        return f"{value / 100:,.2f}".replace("-", MINUS)
     if kind in (Kind.SHARE, Kind.POINTS):
         return f"{value * 100:.1f}{' %' if kind is Kind.SHARE else ''}".replace("-", MINUS)
+    if kind is Kind.PVALUE:
+        return f"{value:.3f}"
     if kind is Kind.COUNT:
         return f"{value:,.0f}"
     return f"{value:,.1f}{TIMES if kind is Kind.TIMES else ''}".replace("-", MINUS)
+
+
+def channel_words(channel: str) -> str:
+    """A channel's id as words: `paid_search` is Paid search."""
+    if channel.startswith("platform:"):
+        return "Platform " + channel.removeprefix("platform:").replace("-", " ").title()
+    words = channel.replace("_", " ")
+    return "AI assistant" if words == "ai assistant" else words[:1].upper() + words[1:]
 
 
 def sums(rows: Sequence[tuple[Cell, ...]], wanted: Sequence[int]) -> dict[int, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 # Who stands between the programme and the client: their part of a fee is no revenue of ours.
 PLATFORM_ROLES = ("platform", "sponsor")
-_SEGMENTS = ((25_000_000, "under $250k"), (100_000_000, "$250k to $1m"))
+_SEGMENTS = ((25_000_000, "up to $250k"), (100_000_000, "$250k to $1m"))
 _LARGEST_SEGMENT = "over $1m"
+SEGMENT_ORDER = (*(name for _, name in _SEGMENTS), _LARGEST_SEGMENT)
 
 AccountRow = tuple[str, str, str, str, str, date, date | None]
 MonthRow = tuple[str, date, int, int, int, int]
@@ -46,7 +47,8 @@ class Published:
     @property
     def as_of(self) -> date:
         """The last day of the newest month."""
-        return max(row[1] for row in self.months)
+        last = max(row[1] for row in self.months)
+        return date(last.year + last.month // 12, last.month % 12 + 1, 1) - timedelta(days=1)
 
 
 def read_book(book: Book) -> Published:

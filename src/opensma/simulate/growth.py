@@ -20,7 +20,7 @@ from opensma.book.master import AccountRecord, Advisor
 from opensma.growth.warehouse.schema import table_named
 from opensma.simulate.growth_spend import monthly_spend
 
-OFFICES = 3  # of every advisor
+OFFICES = 6  # of every advisor
 PLATFORMS = ("Summit Exchange", "Causeway Platform")
 _EPOCH = date(2021, 1, 1)
 
@@ -100,7 +100,7 @@ def generate_growth(
         _people(files, office, rng)
         _office_story(files, office, rng, last)
     _prospects(files, np.random.default_rng([seed, 32]), last)
-    for row in monthly_spend(_EPOCH, last, seed):
+    for row in monthly_spend(date(2020, 1, 1), last, seed):
         files.add("spend", *row)
     _experiments(files, offices, seed)
     return files
