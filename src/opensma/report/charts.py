@@ -11,6 +11,7 @@ import json
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from hashlib import sha256
 from html import escape
 from threading import Lock
@@ -193,6 +194,14 @@ PRINT_FONT = "Libertinus Serif"  # inside every Typst, so a drawing is the same 
 
 def document_chart(lines: ValueLines, *, width: int, height: int) -> str:
     """The value chart for a printed page: the same specification in the document's font."""
-    spec = value_spec(lines, width=width, height=height, scheme=LIGHT)
+    frame = _print_frame(width, height)
+    return drawn(frame | {"data": {"values": _long(lines)}}, lines.title, lines.description)
+
+
+@lru_cache(maxsize=8)
+def _print_frame(width: int, height: int) -> dict[str, Any]:
+    """The specification without its data: checking it takes longer than drawing it."""
+    look = Look(NAMES, _DASHES, "dollars", "$~s", from_zero=False)
+    spec = lines_spec([], look, width=width, height=height, scheme=LIGHT)
     spec["config"]["font"] = PRINT_FONT
-    return drawn(spec, lines.title, lines.description)
+    return spec

@@ -20,6 +20,7 @@ from opensma.errors import InputError, InvariantError
 
 TEMPLATES = Path(__file__).parent / "templates"
 STANDARD = "ua-1"
+_ROUNDS_KEPT = 10
 _lock = Lock()  # one page at a time: a compiler keeps what it has set
 
 
@@ -63,7 +64,18 @@ def render(template: str, data: Mapping[str, Any], document_date: date) -> bytes
                 f"The template cannot set this: {error.message} {'; '.join(error.hints)}",
                 where=template,
             ) from error
+        finally:
+            _forget()
     return bytes(made)
+
+
+def _forget() -> None:
+    """Let the compiler drop what it kept of the last document: hundreds of megabytes.
+
+    Typst keeps results for ten rounds in case the next one is alike; documents never are.
+    """
+    for _ in range(_ROUNDS_KEPT + 1):
+        _compiler("blank").compile(format="svg")
 
 
 def must_have_typst() -> None:

@@ -16,7 +16,7 @@ from opensma.report.documents.facts import Facts
 from opensma.report.words import day_words, money, signed_percent
 
 CHART_SIZE = (760, 220)
-_MOST_POINTS = 160  # of each line: paper shows no more
+_MOST_POINTS = 110  # of each line: paper shows no more
 
 
 def returns_data(facts: Facts) -> dict[str, Any]:

@@ -21,6 +21,9 @@ from opensma.report.words import counted, day_words, listed, money, percent, sig
 from opensma.units import shares
 
 
+_LONGEST_NAME = 42  # letters in the holdings' first column
+
+
 def statement_data(desk: Desk, account_id: str) -> dict[str, Any]:
     """Everything on the statement; InputError statement.item_missing names what is not there."""
     facts = read_facts(desk, account_id)
@@ -148,7 +151,7 @@ def _holdings(facts: Facts) -> dict[str, Any]:
         positions.append(
             {
                 "symbol": row.symbol,
-                "name": row.name.removesuffix(" Common Stock"),
+                "name": _short(row.name),
                 "price": f"at {price(row.price_micros)}",
                 "cells": [
                     shares(row.quantity_micros),
@@ -171,6 +174,12 @@ def _holdings(facts: Facts) -> dict[str, Any]:
         "total": [money(end), weight(end, end)],
         "washed": any(lot.wash_cents for lot in facts.lots),
     }
+
+
+def _short(name: str) -> str:
+    """A security's name in one line; the symbol stands before it."""
+    name = name.removesuffix(" Common Stock")
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1].rstrip()}\u2026"
 
 
 def _lot(lot: LotRow, end_cents: int) -> list[str]:
