@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opensma.cli import _bill_documents
 from opensma.cli.output import Decorator, book_option, emit_json, json_option, note, table
 from opensma.units import dollars
 
@@ -28,6 +29,9 @@ period_option: Decorator = click.option(
 @click.group("bill")
 def group() -> None:
     """Fees: schedules and agreements as dated data, invoices with a line for every cent."""
+
+
+group.add_command(_bill_documents.command)
 
 
 @group.command("schedules")
