@@ -108,9 +108,9 @@ def no_times() -> InputError:
 
 def _by_place(model: str, place: Ints, length: Ints, options: Options) -> Floats:
     if model == "first":
-        return (place == 0).astype(np.float64)
+        return np.asarray(place == 0, dtype=np.float64)
     if model == "last":
-        return (place == length - 1).astype(np.float64)
+        return np.asarray(place == length - 1, dtype=np.float64)
     if model == "linear":
         return np.asarray(1.0 / length)
     if model != "position":

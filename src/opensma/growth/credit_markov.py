@@ -97,7 +97,7 @@ def removal_effects(chain: Chain, channels: int, conversions: Floats, nulls: Flo
     ends = np.bincount(chain.last_state, weight, minlength=size)
     total = moves.sum(axis=1) + ends
     scale = np.where(total > 0, total, 1.0)
-    visits: Floats = np.linalg.inv(np.eye(size) - moves / scale[:, None])
+    visits = np.asarray(np.linalg.inv(np.eye(size) - moves / scale[:, None]), dtype=np.float64)
     reach = np.asarray(visits @ (converts / scale), dtype=np.float64)
     p = float(reach[0])
     if not p > 0:
