@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opensma.cli._measure_documents import pdf_options, write_pdf
 from opensma.cli.day import market_option
 from opensma.cli.output import book_option, emit_json, json_option, plain, table
 
@@ -34,8 +35,11 @@ BASIS = (
     help="The composite's dated rules.  [default: all accounts of the book's only strategy]",
 )
 @market_option
+@pdf_options
 @json_option
-def command(book: str, definition: Path | None, market_path: Path | None, as_json: bool) -> None:
+def command(
+    book: str, definition: Path | None, market_path: Path | None, as_json: bool, **paper: Any
+) -> None:
     """Members of a composite with reasons, its returns by three methods, and who lies outside.
 
     Members, months and years come from the book and the rules; nobody is picked by hand.
@@ -48,6 +52,7 @@ def command(book: str, definition: Path | None, market_path: Path | None, as_jso
     rules = None if definition is None else read_rules(definition.read_bytes(), str(definition))
     opened = open_book(book)
     record, outliers = composite_of(opened, market_of(opened, market_path), rules)
+    write_pdf(opened, record, paper)
     if as_json:
         emit_json(_document(record, outliers))
         return

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from opensma.cli._tax_pack import command as pack_command
 from opensma.cli._tax_year import command as year_command
 from opensma.cli.output import date_option, emit_json, json_option
 from opensma.errors import InputError
@@ -195,3 +196,4 @@ def _as_text(result: Any, kind: str) -> str:
 
 
 group.add_command(year_command)
+group.add_command(pack_command)

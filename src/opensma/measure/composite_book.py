@@ -51,13 +51,23 @@ def composite_of(
 ) -> tuple[CompositeRecord, list[Outlier]]:
     """The record of a composite and its outliers; without rules of the book's only strategy."""
     source, months = _read(book, market)
-    if rules is None:
-        rules = _provisional(source, months)
+    record = _record(market, rules or _provisional(source, months), months)
+    return record, _outliers(book, market, source, record, months)
+
+
+def record_of(book: Book, market: Market, rules: CompositeRules | None) -> CompositeRecord:
+    """The record alone, without the search for outliers, which takes most of the time."""
+    source, months = _read(book, market)
+    return _record(market, rules or _provisional(source, months), months)
+
+
+def _record(
+    market: Market, rules: CompositeRules, months: Sequence[AccountMonth]
+) -> CompositeRecord:
     benchmark = monthly_returns(
         market.benchmark_index(), market.days, sorted({m.month for m in months})
     )
-    record = composite_record(rules, months, benchmark)
-    return record, _outliers(book, market, source, record, months)
+    return composite_record(rules, months, benchmark)
 
 
 def _provisional(source: _Source, months: Sequence[AccountMonth]) -> CompositeRules:

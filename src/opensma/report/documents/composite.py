@@ -8,11 +8,11 @@ a stable id (M39).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 from opensma.measure.composite_record import CompositeRecord, CompositeYear
 from opensma.measure.composites import count_labels
+from opensma.measure.conventions import Dispersion
 from opensma.measure.corrections import Correction, Figure
 from opensma.report.documents.render import render
 from opensma.report.words import counted, day_words, listed, money, percent
@@ -119,48 +119,73 @@ def _year(year: CompositeYear) -> list[str]:
     ]
 
 
+_DISPERSIONS = {
+    Dispersion.EQUAL_STD: "equal-weighted standard deviation",
+    Dispersion.ASSET_STD: "asset-weighted standard deviation",
+    Dispersion.IQR: "interquartile range",
+    Dispersion.RANGE: "range",
+    Dispersion.HIGH_LOW: "distance of high and low",
+}
+
+
+def _method(record: CompositeRecord) -> str:
+    return record.rules.conventions.composite_method.value.replace("_", " ")
+
+
 def _disclosures(record: CompositeRecord) -> list[tuple[str, str]]:
     conventions = record.rules.conventions
     found = [
         (
             "D-BASIS",
-            "Gross returns are after trading costs and before management fees. Net returns "
-            "are not shown: the fees of every member are not on record.",
+            (
+                "Gross returns are after trading costs and before management fees. Net returns "
+                "are not shown: the fees of every member are not on record."
+            ),
         ),
         (
             "D-METHOD",
-            f"Composite returns by the method {conventions.composite_method.value.replace('_', ' ')}, "
-            "from daily values; time-weighted; parts of a year are not annualised.",
+            (
+                f"Composite returns by the method '{_method(record)}', from daily values; "
+                "time-weighted; parts of a year are not annualised."
+            ),
         ),
         (
             "D-DISPERSION",
-            f"Dispersion is {conventions.dispersion.value.replace('_', ' ')} of members of the "
-            f"full year, with n{'-1' if conventions.dispersion_ddof else ''} in the divisor; it is "
-            "shown from six of them on.",
+            (
+                f"Dispersion is the {_DISPERSIONS[conventions.dispersion]} of the members of the "
+                f"full year, with n{'-1' if conventions.dispersion_ddof else ''} in the divisor; it is "
+                "shown from six of them on."
+            ),
         ),
         (
             "D-RISK",
-            "Three-year deviation is of 36 monthly gross returns, times the root of twelve; "
-            "composite and benchmark alike.",
+            (
+                "Three-year deviation is of 36 monthly gross returns, times the root of twelve; "
+                "composite and benchmark alike."
+            ),
         ),
         (
             "D-BENCHMARK",
-            "The benchmark is the total return of the model's capitalisation-weighted members, "
-            "without costs; nobody can invest in it.",
+            (
+                "The benchmark is the total return of the model's capitalisation-weighted members, "
+                "without costs; nobody can invest in it."
+            ),
         ),
         (
             "D-MEMBERS",
-            "Membership follows the dated rules above, never a choice by hand. Whether an "
-            "account pays fees or gave up discretion is not on record: every account counts as "
-            "fee-paying and discretionary.",
+            (
+                "Membership follows the dated rules above, never a choice by hand. Whether an "
+                "account pays fees or gave up discretion is not on record: every account counts as "
+                "fee-paying and discretionary."
+            ),
         ),
         ("D-WRAP", "Which accounts pay a bundled fee is not on record, so no share is shown."),
         ("D-CURRENCY", "All figures are in US dollars."),
     ]
     found += [
-        (f"D-MISSING-{year.year}", f"Not shown for {year.year}, {why}.")
+        (f"D-MISSING-{year.year}-{place}", f"Not shown for {year.year}, {why}.")
         for year in record.years
-        for why in year.missing
+        for place, why in enumerate(year.missing, 1)
     ]
     return found
 
@@ -180,8 +205,3 @@ def _correction(one: Correction) -> dict[str, Any]:
             for change in one.changes
         ],
     }
-
-
-def last_day(record: CompositeRecord) -> date:
-    """The day that dates the report."""
-    return record.whole.end if record.whole is not None else record.rules.first

@@ -115,9 +115,7 @@ def issue_statements(
     made: list[DocumentRow] = []
     kept: list[DocumentRow] = []
     refused: list[Refused] = []
-    for shard, results in zip(
-        shards, map_shards(_issue_some, order, shards, workers), strict=True
-    ):
+    for shard, results in zip(shards, map_shards(_issue_some, order, shards, workers), strict=True):
         for (_, old), result in zip(shard, results, strict=True):
             if isinstance(result, Refused):
                 refused.append(result)

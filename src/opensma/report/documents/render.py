@@ -59,7 +59,7 @@ def render(template: str, data: Mapping[str, Any], document_date: date) -> bytes
                 timestamp=int(moment.timestamp()),
             )
         except typst.TypstError as error:
-                raise InvariantError(
+            raise InvariantError(
                 "documents.template",
                 f"The template cannot set this: {error.message} {'; '.join(error.hints)}",
                 where=template,
@@ -94,6 +94,4 @@ def _compiler(template: str) -> Any:
     """One warm compiler for each template; files outside the templates cannot be read."""
     import typst
 
-    return typst.Compiler(
-        TEMPLATES / f"{template}.typ", root=TEMPLATES, ignore_system_fonts=True
-    )
+    return typst.Compiler(TEMPLATES / f"{template}.typ", root=TEMPLATES, ignore_system_fonts=True)

@@ -20,7 +20,6 @@ from opensma.report.documents.facts import Facts, price, read_facts, refused, we
 from opensma.report.words import counted, day_words, listed, money, percent, signed_money
 from opensma.units import shares
 
-
 _LONGEST_NAME = 42  # letters in the holdings' first column
 
 

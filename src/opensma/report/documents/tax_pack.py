@@ -36,8 +36,10 @@ def tax_pack_data(book: Book, view: TaxYear) -> dict[str, Any]:
     own = view.shown()[0]
     names = {row.box for row in view.rows}
     final = view.final
-    status = f"final since {final.processed}" if final.final else (
-        f"not final: purchases until {final.last_purchase} can still change it"
+    status = (
+        f"final since {_day(final.processed)}"
+        if final.final
+        else (f"not final: purchases until {_day(final.last_purchase)} can still change it")
     )
     return {
         "title": f"Tax pack {view.year} of {view.account_id}",
