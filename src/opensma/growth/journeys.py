@@ -6,11 +6,15 @@ that the same rows come from every warehouse.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from opensma.growth.credit import Options, credit_of
+from opensma.growth.credit_paths import PathTable
 from opensma.growth.identity import claims_from_rows, resolve
 from opensma.growth.privacy import lawful_sql
 from opensma.growth.warehouse.schema import UNATTRIBUTED
@@ -134,11 +138,28 @@ def paths(connection: Connection) -> list[tuple[tuple[str, ...], int, int]]:
     return [(tuple(path.split(" > ")), c, u) for path, (c, u) in sorted(counts.items())]
 
 
-def removal_shares(connection: Connection) -> Mapping[str, float]:
-    """Every channel's share by removal from the chain (C8); equal ones where nothing converts."""
-    from opensma.growth.markov_shares import shares_of_paths
+def path_table(connection: Connection) -> PathTable:
+    """The same paths in the form of the credit models that read files."""
+    rows = paths(connection)
+    channels = tuple(sorted({channel for path, _, _ in rows for channel in path}))
+    place = {channel: index for index, channel in enumerate(channels)}
+    lengths = [len(path) for path, _, _ in rows]
+    return PathTable(
+        channels,
+        np.array([place[channel] for path, _, _ in rows for channel in path], dtype=np.int64),
+        np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64),
+        np.array([funded for _, funded, _ in rows], dtype=float),
+        np.array([nothing for _, _, nothing in rows], dtype=float),
+        np.zeros(len(rows)),
+        None,
+    )
 
-    found = dict(shares_of_paths(paths(connection)))
+
+def removal_shares(connection: Connection) -> dict[str, float]:
+    """Every channel's share by removal from the chain (C8); none where nothing converts."""
+    table = path_table(connection)
+    shares = credit_of(table, "markov", Options()).share if table.rows else np.zeros(0)
+    found = dict(zip(table.channels, np.nan_to_num(shares).tolist(), strict=True))
     for row in query(connection, "SELECT DISTINCT channel FROM journey"):
         found.setdefault(str(row["channel"]), 0.0)
     return found
@@ -156,8 +177,6 @@ def put_rows(
     connection: Connection, table: str, names: Sequence[str], rows: Sequence[Sequence[object]]
 ) -> None:
     """Replace a table's rows."""
-    import numpy as np
-
     connection.execute(f"DELETE FROM {table}")
     if not rows:
         return

@@ -76,9 +76,13 @@ def channel_revenue(connection: Connection) -> Revenue:
     """All billed revenue by model and channel."""
     rows = query(
         connection,
-        "SELECT model, channel, CAST(sum(amount_c) AS BIGINT) AS amount_c, "
-        "CAST(sum(platform_share_c) AS BIGINT) AS platform_share_c FROM "
-        f"({sql_text('channel_revenue')}) GROUP BY ALL",
+        # By touch first: a programme has millions of rows and thousands of touches.
+        "SELECT r.model, coalesce(t.channel, r.touch_id) AS channel, "
+        "CAST(sum(r.amount_c) AS BIGINT) AS amount_c, "
+        "CAST(sum(r.platform_share_c) AS BIGINT) AS platform_share_c "
+        "FROM (SELECT model, touch_id, sum(amount_c) AS amount_c, sum(platform_share_c) "
+        "AS platform_share_c FROM revenue GROUP BY ALL) r "
+        "LEFT JOIN touch t ON t.touch_id = r.touch_id GROUP BY ALL",
     )
     gross: dict[str, dict[str, int]] = {model: {} for model in MODELS}
     platform: dict[str, dict[str, int]] = {model: {} for model in MODELS}
