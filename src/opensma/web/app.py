@@ -23,6 +23,7 @@ from opensma.errors import BookError, InputError, OpensmaError
 from opensma.market import Market
 from opensma.report.charts import warm
 from opensma.web.assets import load_assets
+from opensma.web.documents import Papers
 from opensma.web.portal import Portal
 from opensma.web.render import environment
 from opensma.web.shield import Shield, is_loopback
@@ -51,6 +52,7 @@ def create_app(book: Book, market: Market, viewer: User | None = None) -> Starle
             Route("/accounts/{account_id}/taxes/form-8949-{year:int}.csv", portal.form_8949),
             Route("/taxpayers/{taxpayer_id}/taxes", portal.taxes),
             Route("/taxpayers/{taxpayer_id}/taxes/form-8949-{year:int}.csv", portal.form_8949),
+            *Papers(portal).routes(),
             Route("/trades/{trade_id}", portal.trade),
             Route("/assets/{address}", portal.asset),
         ],

@@ -71,6 +71,7 @@ class Portal:
             outcome=listing.outcome,
             tracking_error=listing.tracking_error,
             active_return=listing.active_return,
+            composite=self.viewer is None or self.viewer.role == "manager",
         )
 
     def account(self, request: Request) -> Response:
@@ -369,6 +370,11 @@ class Portal:
 
     def _lines(self, view: AccountView) -> Any:
         return accounts.value_lines(view, self.market.days, self.market.benchmark_index())
+
+    def page(self, template: str, **values: Any) -> Response:
+        """A page of another module, with what every page shows."""
+        run = self._program().run
+        return self._page(template, **values, day=run.day if run else None, stopped=self._stopped())
 
     def _page(self, template: str, **values: Any) -> Response:
         values.setdefault("day", None)

@@ -153,8 +153,8 @@ def _disclosures(record: CompositeRecord) -> list[tuple[str, str]]:
             "D-DISPERSION",
             (
                 f"Dispersion is the {_DISPERSIONS[conventions.dispersion]} of the members of the "
-                f"full year, with n{'-1' if conventions.dispersion_ddof else ''} in the divisor; it is "
-                "shown from six of them on."
+                f"full year, with n{'-1' if conventions.dispersion_ddof else ''} in the divisor; "
+                "it is shown from six of them on."
             ),
         ),
         (

@@ -78,9 +78,14 @@ def _forget() -> None:
         _compiler("blank").compile(format="svg")
 
 
+def installed() -> bool:
+    """Whether documents can be made here."""
+    return find_spec("typst") is not None
+
+
 def must_have_typst() -> None:
     """InputError documents.typst_missing, which says how to get it."""
-    if find_spec("typst") is None:
+    if not installed():
         raise InputError(
             "documents.typst_missing",
             "Documents need Typst, which is not installed.",
