@@ -95,6 +95,7 @@ def issue_statements(
     """
     must_have_typst()
     order = _Order(book_url, None if market is None else str(market), period.name, str(folder))
+    _desk.cache_clear()  # the book may have changed since the last order
     desk = _desk(order)  # refuses before anything is written
     unknown = [name for name in account_ids if name not in desk.accounts]
     if unknown:
