@@ -19,7 +19,7 @@ CLAIMS = re.compile(
 
 
 def test_nothing_claims_what_only_a_firm_can_claim() -> None:
-    kinds = {".py", ".md", ".html", ".json", ".js", ".css", ".toml", ".txt"}
+    kinds = {".py", ".md", ".html", ".typ", ".json", ".js", ".css", ".toml", ".txt"}
     pages = [ROOT / "README.md", ROOT / "CHANGELOG.md"]
     for folder in ("src", "docs", "tests", "benchmarks"):
         pages += [p for p in (ROOT / folder).rglob("*") if p.suffix in kinds]

@@ -49,11 +49,9 @@ def test_start_flows_market_income_and_fees_make_the_end_by_values_and_by_lots(
 ) -> None:
     checked = 0
     for account in desk.accounts.values():
-        try:
-            made = read_facts(desk, account.account_id).bridge
-        except InputError as error:
-            assert error.code == "statement.not_funded"
+        if account.opened > "2024-09-30":
             continue
+        made = read_facts(desk, account.account_id).bridge
         total = made.start_cents + made.flows_cents + made.market_cents + made.income_cents
         assert total - made.fees_cents == made.end_cents
         assert made.lots_market_cents == made.market_cents

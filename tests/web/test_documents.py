@@ -1,0 +1,89 @@
+"""The Documents page, its downloads and the composite page: what is theirs, and nothing else."""
+
+import re
+
+import httpx
+import pytest
+from tests.report.documents.papers import TYPST, text_of
+from tests.web.shown import Shown
+
+from opensma.book.master import User
+from opensma.report.words import money
+from opensma.web import create_app, documents
+
+pytest.importorskip("typst", reason=TYPST)
+
+
+def _links(page: str) -> list[str]:
+    return re.findall(r'href="(/accounts/[^"]+\.pdf)"', page)
+
+
+def test_every_link_of_the_page_leads_to_a_pdf(portal: Shown) -> None:
+    base = f"/accounts/{portal.busiest}/documents"
+    assert f'href="{base}"' in portal.get(f"/accounts/{portal.busiest}").text
+    links = _links(portal.get(base).text)
+    assert [link for link in links if "statement-2024Q4" in link]
+    for link in [links[0], links[-1]]:
+        answer = portal.get(link)
+        assert answer.headers["content-type"] == "application/pdf"
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert answer.content.startswith(b"%PDF")
+
+
+def test_the_statement_ends_with_the_value_of_the_account_page(portal: Shown) -> None:
+    row = next(r for r in portal.view.rows if r.account.account_id == portal.busiest)
+    assert row.measures is not None
+    link = f"/accounts/{portal.busiest}/documents/statement-2024Q4.pdf"
+    assert money(row.measures.value_cents) in text_of(portal.get(link).content)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "statement-2025Q1.pdf",  # not over
+        "statement-2001Q1.pdf",  # before the market
+        "statement-nonsense.pdf",
+        "tax-pack-2031.pdf",
+        "invoice-nothing.pdf",
+        "statement-2024Q4.exe",
+    ],
+)
+def test_what_does_not_exist_is_not_found(portal: Shown, name: str) -> None:
+    assert portal.get(f"/accounts/{portal.busiest}/documents/{name}").status_code == 404
+
+
+@pytest.mark.anyio
+async def test_another_persons_documents_are_not_there(portal: Shown) -> None:
+    mine, other = portal.view.rows[0].account, portal.view.rows[-1].account
+    assert mine.owner_id != other.owner_id
+    owner = User("u", "Owner", "owner", mine.owner_id)
+    app = create_app(portal.book, portal.market, owner)
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url=portal.address) as client:
+        for tail in ("", "/statement-2024Q4.pdf", "/tax-pack-2024.pdf"):
+            path = f"/accounts/{other.account_id}/documents{tail}"
+            assert (await client.get(path)).status_code == 404
+        own = await client.get(f"/accounts/{mine.account_id}/documents")
+        assert own.status_code == 200
+        for path in ("/composite", "/composite.pdf"):
+            assert (await client.get(path)).status_code == 404
+        assert "/composite" not in (await client.get("/")).text
+
+
+def test_the_composite_page_and_its_pdf_show_the_same_years(portal: Shown) -> None:
+    page = portal.get("/composite")
+    assert page.status_code == 200
+    assert "Nothing here says that the firm" in page.text
+    text = text_of(portal.get("/composite.pdf").content)
+    cells = re.findall(r"<td class=\"n\"[^>]*>(-?\d+\.\d\d%)</td>", page.text)
+    assert cells
+    assert not [cell for cell in cells if cell not in text]
+
+
+def test_without_typst_the_page_says_what_to_install(
+    portal: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "installed", lambda: False)
+    page = portal.get(f"/accounts/{portal.busiest}/documents").text
+    assert "pip install" in page
+    assert not _links(page)
