@@ -177,7 +177,7 @@ def _revenue_section(facts: _Facts) -> Section:
     n = len(facts.groups.starts)
     channels = revenue.channels
     if n < SMALL_N:  # N2: no ranking, not even by the order of rows
-        channels = sorted(channels, key=lambda c: (c.startswith(("(", "platform")), c))
+        channels = sorted(channels, key=lambda c: (c.startswith(("(", "platform:")), c))
     nets = {model: revenue.net(model) for model in MODELS}
     shares, spread = revenue.shares(), revenue.spread()
     rows: list[tuple[Cell, ...]] = [
