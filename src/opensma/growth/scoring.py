@@ -1,0 +1,268 @@
+"""Lead scores: the chance of the next stage, with three reasons in words (L1, L2, L4, L5).
+
+An L2-penalised logistic regression over ranges and categories, so that every weight can be read.
+The split is by time: the model never sees a day after the ones it is tested on. Below 100 events
+there is no model, only rules that somebody wrote, and the score says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from opensma.errors import InputError
+from opensma.growth.scientific import scipy_part
+
+if TYPE_CHECKING:
+    from opensma.growth.credit_paths import Floats
+
+FEWEST_EVENTS = 100  # L5
+REASONS = 3
+_RANGES = 8
+_RARE = 20  # a category with fewer rows says too little of its own
+_PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0)
+_TUNING_SHARE = 0.8
+_MISSING, _OTHER = "missing", "another value"
+# Attributes that decide nothing here, and wealth that was bought rather than told (L5).
+PROTECTED = ("age", "birth", "citizenship", "disability", "ethnic", "gender", "marital", "national",
+             "pregnan", "race", "religion", "sex")  # fmt: skip
+BOUGHT_WEALTH = ("income_estimate", "net_worth", "networth", "wealth")
+
+Column = Sequence[Any]
+
+
+def next_stage_within(
+    scored_on: date, next_stage_on: date | None, observed_until: date, horizon_days: int
+) -> bool | None:
+    """The target: whether the next stage came within the horizon; None while it still may (L1)."""
+    if next_stage_on is not None and 0 < (next_stage_on - scored_on).days <= horizon_days:
+        return True
+    return False if (observed_until - scored_on).days >= horizon_days else None
+
+
+def check_features(names: Sequence[str], *, wealth_consent: bool = False) -> None:
+    """Refuse protected attributes, and bought wealth without a consent basis (L5)."""
+    for name in names:
+        words = name.lower().replace("-", "_").split("_")
+        protected = any(word.startswith(p) for p in PROTECTED for word in words if word != "agency")
+        wealth = any(b in name.lower() for b in BOUGHT_WEALTH)
+        if protected or (wealth and not wealth_consent):
+            kind = "a protected attribute" if protected else "an estimate of wealth"
+            raise InputError(
+                "growth.score_feature", f"'{name}' is {kind}.", where=name,
+                remedy="Leave the column out of the score.",
+            )  # fmt: skip
+
+
+# --- features ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Feature:
+    """How one column turns into indicators: ranges of a number, or categories."""
+
+    name: str
+    edges: tuple[float, ...] | None  # of ranges; None for categories
+    levels: tuple[str, ...]
+
+    def level_of(self, value: Any) -> int:
+        """Which indicator a value switches on."""
+        if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+            return len(self.levels) - 1
+        if self.edges is not None:
+            return int(np.searchsorted(self.edges, float(value), side="right"))
+        text = str(value)
+        return self.levels.index(text) if text in self.levels[:-2] else len(self.levels) - 2
+
+    def words(self, level: int) -> str:
+        """The indicator as a person reads it."""
+        return f"{self.name}: {self.levels[level]}"
+
+
+def learn_feature(name: str, column: Column) -> Feature:
+    """Ranges by quantiles for numbers, frequent categories for words; from training rows only."""
+    known = [value for value in column if value is not None and value != ""]
+    numeric = bool(known) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in known
+    )
+    if not numeric:
+        counts: dict[str, int] = {}
+        for value in known:
+            counts[str(value)] = counts.get(str(value), 0) + 1
+        frequent = sorted(text for text, count in counts.items() if count >= _RARE)
+        return Feature(name, None, (*frequent, _OTHER, _MISSING))
+    numbers = np.array([float(v) for v in known if not math.isnan(float(v))])
+    edges = sorted(set(np.quantile(numbers, np.linspace(0, 1, _RANGES + 1)[1:-1]).tolist()))
+    shown = [f"below {edges[0]:,.6g}"] if edges else []
+    shown += [f"{a:,.6g} to below {b:,.6g}" for a, b in pairwise(edges)]
+    shown += [f"{edges[-1]:,.6g} or more"] if edges else ["any"]
+    return Feature(name, tuple(edges), (*shown, _MISSING))
+
+
+def design(features: Sequence[Feature], columns: Mapping[str, Column]) -> Floats:
+    """Indicators of every row, one block for each feature."""
+    blocks = []
+    for feature in features:
+        levels = np.array([feature.level_of(value) for value in columns[feature.name]])
+        blocks.append(np.eye(len(feature.levels))[levels])
+    return np.hstack(blocks)
+
+
+# --- the model -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ScoreModel:
+    """A fitted score; slope and shift calibrate its log-odds on days after its own."""
+
+    features: tuple[Feature, ...]
+    weights: Floats
+    intercept: float
+    penalty: float
+    slope: float
+    shift: float
+    mean_design: Floats
+    rows: int
+    events: int
+
+    def log_odds(self, columns: Mapping[str, Column]) -> Floats:
+        """Calibrated log-odds of every row."""
+        raw = design(self.features, columns) @ self.weights + self.intercept
+        return np.asarray(self.slope * raw + self.shift)
+
+    def scores(self, columns: Mapping[str, Column]) -> Floats:
+        """The chance of the next stage of every row."""
+        return np.asarray(scipy_part("special").expit(self.log_odds(columns)))
+
+    def reasons(self, columns: Mapping[str, Column], row: int) -> list[dict[str, Any]]:
+        """What moves a score most against the average lead, in log-odds (L4)."""
+        found: list[dict[str, Any]] = []
+        at = 0
+        for feature in self.features:
+            level = feature.level_of(columns[feature.name][row])
+            block = slice(at, at + len(feature.levels))
+            usual = float(self.mean_design[block] @ self.weights[block])
+            effect = self.slope * (float(self.weights[at + level]) - usual)
+            found.append({"reason": feature.words(level), "effect": effect})
+            at += len(feature.levels)
+        return sorted(found, key=lambda r: (-abs(r["effect"]), r["reason"]))[:REASONS]
+
+
+def fit_score(columns: Mapping[str, Column], target: Floats) -> ScoreModel:
+    """Fit on rows in the order of time; penalty and calibration come from their last part (L2)."""
+    events = int(target.sum())
+    if events < FEWEST_EVENTS or events == len(target):
+        raise InputError(
+            "growth.score_events",
+            f"{events} events in {len(target)} rows are too few for a model.",
+            where="--target", remedy=f"From {FEWEST_EVENTS} on; until then score by --rules.",
+        )  # fmt: skip
+    cut = int(_TUNING_SHARE * len(target))
+    early = {name: column[:cut] for name, column in columns.items()}
+    late = {name: column[cut:] for name, column in columns.items()}
+    draft = [learn_feature(name, column) for name, column in early.items()]
+    early_x, late_x = design(draft, early), design(draft, late)
+    fits = []
+    for penalty in _PENALTIES:
+        weights, intercept = logistic(early_x, target[:cut], penalty)
+        raw = late_x @ weights + intercept
+        fits.append((_log_loss(raw, target[cut:]), penalty, raw))
+    _, penalty, raw = min(fits, key=lambda fit: fit[0])
+    slope, shift = _calibration(raw, target[cut:])
+    features = tuple(learn_feature(name, column) for name, column in columns.items())
+    x = design(features, columns)
+    weights, intercept = logistic(x, target, penalty)
+    return ScoreModel(
+        features, weights, intercept, penalty, slope, shift, x.mean(axis=0), len(target), events
+    )
+
+
+def logistic(x: Floats, target: Floats, penalty: float) -> tuple[Floats, float]:
+    """Weights and intercept; the intercept is not penalised (L1)."""
+    special, optimize = scipy_part("special"), scipy_part("optimize")
+    rate = float(np.clip(target.mean(), 1e-6, 1 - 1e-6))
+
+    def loss(theta: Floats) -> tuple[float, Floats]:
+        raw = x @ theta[1:] + theta[0]
+        miss = special.expit(raw) - target
+        value = (np.logaddexp(0, raw) - target * raw).sum() + penalty / 2 * (theta[1:] ** 2).sum()
+        gradient = np.concatenate([[miss.sum()], x.T @ miss + penalty * theta[1:]])
+        return float(value), gradient
+
+    start = np.zeros(x.shape[1] + 1)
+    start[0] = math.log(rate / (1 - rate))
+    found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000})
+    return np.asarray(found.x[1:]), float(found.x[0])
+
+
+def _log_loss(raw: Floats, target: Floats) -> float:
+    return float((np.logaddexp(0, raw) - target * raw).mean())
+
+
+def _calibration(raw: Floats, target: Floats) -> tuple[float, float]:
+    """Slope and shift of log-odds on later rows; the penalty holds the slope near 1."""
+    if not 0 < target.sum() < len(target):
+        return 1.0, 0.0
+    optimize = scipy_part("optimize")
+
+    def loss(theta: Floats) -> float:
+        moved = theta[0] * raw + theta[1]
+        return float((np.logaddexp(0, moved) - target * moved).sum() + (theta[0] - 1) ** 2 / 2)
+
+    found = optimize.minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B")
+    return float(found.x[0]), float(found.x[1])
+
+
+def isotonic(chance: Floats, target: Floats, later: Floats) -> Floats:
+    """Chances that rise with the score and fit what was observed (pool adjacent violators)."""
+    values, at = np.unique(chance, return_inverse=True)
+    rows = np.bincount(at.reshape(-1)).astype(np.float64)
+    outcome = np.bincount(at.reshape(-1), target) / rows
+    pools: list[list[float]] = []  # lowest and highest score, mean outcome, rows
+    for score, mean, count in zip(values.tolist(), outcome.tolist(), rows.tolist(), strict=True):
+        pools.append([score, score, mean, count])
+        while len(pools) > 1 and pools[-2][2] >= pools[-1][2]:
+            _, high, mean_above, n = pools.pop()
+            low, _, mean_below, m = pools[-1]
+            pools[-1] = [low, high, (mean_below * m + mean_above * n) / (m + n), m + n]
+    knots = np.array(pools)
+    scores, means = knots[:, :2].reshape(-1), np.repeat(knots[:, 2], 2)
+    return np.asarray(np.interp(later, scores, means))
+
+
+# --- rules ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PointsRule:
+    """A rule that somebody wrote: points where a column is one of some values, or at least one."""
+
+    column: str
+    points: float
+    words: str
+    any_of: tuple[str, ...] = ()
+    at_least: float | None = None
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value earns the points."""
+        if value is None or value == "":
+            return False
+        if self.at_least is not None:
+            return float(value) >= self.at_least
+        return str(value) in self.any_of
+
+
+def rules_score(
+    rules: Sequence[PointsRule], columns: Mapping[str, Column], row: int
+) -> tuple[float, list[dict[str, Any]]]:
+    """Points of a row and the rules behind them; points are no probability (L5)."""
+    held = [rule for rule in rules if rule.holds(columns[rule.column][row])]
+    largest = sorted(held, key=lambda rule: (-abs(rule.points), rule.words))[:REASONS]
+    reasons = [{"reason": rule.words, "effect": rule.points} for rule in largest]
+    return sum(rule.points for rule in held), reasons
