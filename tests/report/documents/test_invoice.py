@@ -11,7 +11,7 @@ from opensma.billing.desk import load_terms, release, take_back
 from opensma.book.invoices import ledger_of, lines_of
 from opensma.book.store import Book, open_book
 from opensma.cli import run as sma
-from opensma.errors import BookError
+from opensma.errors import BookError, InputError
 from opensma.market import open_market
 from opensma.report.documents.desk import open_desk
 from opensma.report.documents.invoice import invoice_data, invoice_pdf
@@ -110,6 +110,16 @@ def test_b31_the_statement_quotes_the_same_fee(
         lines = lines_of(connection, identity)
     assert data["fees"]["total"] == money(sum(line.amount_cents for line in lines))
     assert [row[2] for row in data["fees"]["rows"]] == [line.sentence for line in lines]
+
+
+def test_a_statement_without_the_periods_invoice_does_not_issue(
+    book: Book, invoice: tuple[str, str], small_market: Path
+) -> None:
+    take_back(book, PERIOD, NOW)
+    desk = open_desk(book, open_market(small_market), PERIOD)
+    with pytest.raises(InputError, match="lacks the invoice of agreement") as caught:
+        statement_data(desk, invoice[0])
+    assert caught.value.code == "statement.item_missing"
 
 
 def test_b18_a_reversal_and_what_it_takes_back_name_each_other(

@@ -8,8 +8,16 @@ from datetime import date, timedelta
 import numpy as np
 
 from opensma.billing.cycle import Period
+from opensma.billing.termfile import stored
+from opensma.billing.terms import Agreement, in_force
 from opensma.book import runs
-from opensma.book.invoices import InvoiceLineRow, InvoiceRow, lines_of, live_invoices
+from opensma.book.invoices import (
+    InvoiceLineRow,
+    InvoiceRow,
+    all_terms,
+    lines_of,
+    live_invoices,
+)
 from opensma.book.master import (
     AccountRecord,
     Advisor,
@@ -23,7 +31,7 @@ from opensma.book.master import (
     all_records,
 )
 from opensma.book.names import key_map
-from opensma.book.store import Book
+from opensma.book.store import Book, Connection
 from opensma.book.views import securities_by_key
 from opensma.errors import InputError
 from opensma.market import Market
@@ -49,6 +57,7 @@ class Desk:
     profiles: dict[str, list[TaxProfile]]  # by taxpayer
     restrictions: dict[str, list[Restriction]]  # by account, in force at the end
     invoices: dict[str, list[tuple[InvoiceRow, InvoiceLineRow]]]  # by account: lines that stand
+    owing: dict[str, str]  # by account: the agreement that bills it at least once a period
 
     def person(self, account: AccountRecord) -> dict[str, str]:
         """Who stands on a document's first page."""
@@ -115,7 +124,26 @@ def open_desk(book: Book, market: Market, period: Period) -> Desk:
             profiles,
             wishes,
             lines,
+            _owing(connection, period),
         )
+
+
+def _owing(connection: Connection, period: Period) -> dict[str, str]:
+    """Accounts that an agreement in force on the last day bills for this period."""
+    versions: dict[str, list[Agreement]] = {}
+    for row in all_terms(connection):
+        made = stored(row.kind, row.body)
+        if isinstance(made, Agreement):
+            versions.setdefault(made.name, []).append(made)
+    found = {}
+    for name, known in sorted(versions.items()):
+        agreement = in_force(known, period.end)
+        if agreement is None or agreement.frequency.per_year < period.frequency.per_year:
+            continue
+        for member in agreement.members:
+            if member.dates.holds(period.end):
+                found[member.account_id] = name
+    return found
 
 
 def last_whole_period(book: Book, market: Market, period: Period) -> bool:

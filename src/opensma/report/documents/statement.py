@@ -61,6 +61,8 @@ def _must_be_complete(facts: Facts) -> None:
         "the owner's name": not facts.desk.owners[facts.account.owner_id].name.strip(),
         f"a price of {listed(unpriced)} on {day_words(facts.end_day)}": bool(unpriced),
     }
+    if account_id in facts.desk.owing and account_id not in facts.desk.invoices:
+        missing[f"the invoice of agreement '{facts.desk.owing[account_id]}'"] = True
     lacking = [name for name, gone in missing.items() if gone]
     if lacking:
         raise refused(
