@@ -53,6 +53,8 @@ class _Facts:
     spend: list[dict[str, object]]
     cohorts: list[data.Cohort]
     by_channel: list[tuple[str, AcquisitionCost]]
+    by_campaign: list[tuple[str, AcquisitionCost]]
+    small: set[str]  # channels without a cell of their own (P5)
     checks: list[Check]
     coverage: dict[str, int]
 
@@ -62,13 +64,16 @@ def make_pack(connection: Connection, options: data.Options) -> Pack:
     checks = tie_checks(connection)
     groups = data.new_groups(connection, options.model)
     spend = data.spend_rows(connection)
+    small = data.small_cells(connection, "channel")
     facts = _Facts(
-        data.merged(data.channel_revenue(connection), data.small_channels(connection)),
+        data.merged(data.channel_revenue(connection), small),
         data.month_bridges(connection),
         groups,
         spend,
         data.cohorts(connection, groups, spend, options),
-        data.cost_by(groups, spend, 0, "channel"),
+        data.cost_by(groups, spend, 0, "channel", small),
+        data.cost_by(groups, spend, 1, "campaign_id", data.small_cells(connection, "campaign_id")),
+        small,
         checks,
         data.coverage(connection),
     )
@@ -239,8 +244,7 @@ def _cost_row(name: str, cost: AcquisitionCost) -> tuple[Cell, ...]:
 
 
 def _cost_section(facts: _Facts, options: data.Options) -> Section:
-    by_campaign = data.cost_by(facts.groups, facts.spend, 1, "campaign_id")
-    by_segment = data.cost_by_segment(facts.groups, facts.by_channel)
+    by_segment = data.cost_by_segment(facts.groups, facts.by_channel, facts.small)
     whole = _whole_cost(facts)
     channel = Table(
         "cac_by_channel", "By channel", _cost_columns("Channel"),
@@ -251,7 +255,7 @@ def _cost_section(facts: _Facts, options: data.Options) -> Section:
     )  # fmt: skip
     campaign = Table(
         "cac_by_campaign", "By campaign, the dearest first", _cost_columns("Campaign"),
-        tuple(_cost_row(*row) for row in by_campaign), shown=12,
+        tuple(_cost_row(*row) for row in facts.by_campaign), shown=12,
     )  # fmt: skip
     segment = Table(
         "cac_by_segment", "By size of the first funding", _cost_columns("Segment"),

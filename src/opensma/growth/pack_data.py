@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -163,24 +163,32 @@ def spend_rows(connection: Connection) -> list[dict[str, Any]]:
 
 
 def cost_by(
-    groups: Groups, spend: Sequence[Mapping[str, Any]], column: int, name: str
+    groups: Groups,
+    spend: Sequence[Mapping[str, Any]],
+    column: int,
+    name: str,
+    small: Collection[str] = (),
 ) -> list[tuple[str, AcquisitionCost]]:
-    """Cost of a credited group by channel (column 0) or campaign (1); spend without one apart."""
+    """Cost of a credited group by channel (column 0) or campaign (1), small ones as one (P5)."""
     credited: dict[str, float] = defaultdict(float)
     for start in groups.starts:
         for part in groups.weights[start["event_id"]]:
             if is_touch(part[0]) and part[column]:
-                credited[str(part[column])] += part[2]
+                credited[SMALL if part[column] in small else str(part[column])] += part[2]
     spent: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in spend:
         if row[name]:
-            spent[row[name]][row["kind"]] += row["amount_c"]
-    keys = sorted(set(credited) | set(spent), key=lambda k: (-sum(spent[k].values()), k))
+            spent[SMALL if row[name] in small else row[name]][row["kind"]] += row["amount_c"]
+    keys = sorted(
+        set(credited) | set(spent), key=lambda k: (k == SMALL, -sum(spent[k].values()), k)
+    )
     return [(key, acquisition_cost(spent[key], round(credited[key], 9))) for key in keys]
 
 
 def cost_by_segment(
-    groups: Groups, channels: Sequence[tuple[str, AcquisitionCost]]
+    groups: Groups,
+    channels: Sequence[tuple[str, AcquisitionCost]],
+    small: Collection[str] = (),
 ) -> list[tuple[str, AcquisitionCost]]:
     """Each group bears its channels' cost of a credited group, by its weights."""
     unit = {channel: (c.cac_c or 0.0, c.hard_dollar_cac_c or 0.0) for channel, c in channels}
@@ -189,7 +197,7 @@ def cost_by_segment(
         mine = borne[start["segment"] or "(none)"]
         mine[2] += 1
         for channel, _, weight in groups.weights[start["event_id"]]:
-            full, cash = unit.get(channel, (0.0, 0.0))
+            full, cash = unit.get(SMALL if channel in small else channel, (0.0, 0.0))
             mine[0] += full * weight
             mine[1] += cash * weight
     return [
@@ -354,13 +362,14 @@ def coverage(connection: Connection) -> dict[str, int]:
     )[0]
 
 
-def small_channels(connection: Connection) -> set[str]:
-    """Channels whose journeys name fewer than ten persons: no cell of their own (P5)."""
+def small_cells(connection: Connection, column: str) -> set[str]:
+    """Channels or campaigns whose journeys name fewer than ten persons: no own cell (P5)."""
     rows = query(
         connection,
-        "SELECT channel, count(DISTINCT person_id) AS persons FROM journey GROUP BY channel",
+        f"SELECT {column} AS name, count(DISTINCT person_id) AS persons FROM journey "
+        f"WHERE {column} IS NOT NULL GROUP BY ALL",
     )
-    return {row["channel"] for row in rows if row["persons"] < SMALLEST_CELL}
+    return {row["name"] for row in rows if row["persons"] < SMALLEST_CELL}
 
 
 def merged(revenue: Revenue, small: set[str]) -> Revenue:

@@ -107,11 +107,18 @@ def generate_growth(
 
 
 def _offices(accounts: Sequence[AccountRecord], advisors: Sequence[Advisor]) -> list[Office]:
-    """Households keep to one office of their advisor, whatever else is in the book."""
+    """Households keep to one office of their advisor; offices come one after the other."""
+    first = min(date.fromisoformat(a.opened) for a in accounts)
+    days = (max(date.fromisoformat(a.opened) for a in accounts) - first).days + 1
     mine: dict[str, list[AccountRecord]] = {}
-    for account in accounts:
-        number = int(hashlib.sha256(account.taxpayer_id.encode()).hexdigest()[:8], 16) % OFFICES
-        mine.setdefault(f"{account.advisor_id}-{number + 1}", []).append(account)
+    office_of: dict[str, str] = {}
+    for account in sorted(accounts, key=lambda a: (a.opened, a.account_key)):
+        since = (date.fromisoformat(account.opened) - first).days
+        newest = since * OFFICES // days
+        draw = int(hashlib.sha256(account.taxpayer_id.encode()).hexdigest()[:8], 16)
+        number = newest if draw % 10 < 5 else draw // 10 % (newest + 1)
+        name = office_of.setdefault(account.taxpayer_id, f"{account.advisor_id}-{number + 1}")
+        mine.setdefault(name, []).append(account)
     found = []
     for advisor in advisors:
         for number in range(1, OFFICES + 1):
