@@ -248,7 +248,7 @@ def _checks(facts: Facts) -> list[str]:
             f"difference of {signed_money(made.end_cents - measured)}."
         )
     custodian = (
-        f"Matched with {facts.account.custodian}: no custodian file of this period is on record, "
+        f"Reconciliation with {facts.account.custodian}: no file of this period is on record, "
         "so nothing was matched."
     )
     return [first, second, custodian]
