@@ -27,6 +27,8 @@ VERBS: dict[str, str] = {
     "sql": "_growth_sql",
     "ads": "_growth_ads",
     "export": "_growth_export",
+    "erase": "_growth_export",
+    "purge": "_growth_export",
 }
 
 

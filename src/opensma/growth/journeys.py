@@ -69,7 +69,7 @@ def derive_identities(connection: Connection, rules: Rules) -> None:
 def derive_journeys(connection: Connection, rules: Rules) -> None:
     """Events and the ordered touches before each (J1-J4)."""
     lawful = lawful_sql("p.person_id", f"TIMESTAMP '{rules.as_of} 23:59:59'")
-    fill_temp(
+    keep_table(
         connection, "no_basis",
         f"SELECT DISTINCT p.person_id FROM person p WHERE NOT ({lawful})",
     )  # fmt: skip
@@ -103,9 +103,11 @@ def derive_credit(connection: Connection, rules: Rules) -> None:
         channel: max(_WEAKEST, round(share * _STRENGTH_UNIT))
         for channel, share in removal_shares(connection).items()
     }
-    fill_temp(connection, "credit_model", "SELECT CAST(NULL AS VARCHAR) AS model LIMIT 0")
-    fill_temp(connection, "decay", "SELECT 0::BIGINT AS days, 0::BIGINT AS weight LIMIT 0")
-    fill_temp(connection, "channel_strength", "SELECT '' AS channel, 0::BIGINT AS strength LIMIT 0")
+    keep_table(connection, "credit_model", "SELECT CAST(NULL AS VARCHAR) AS model LIMIT 0")
+    keep_table(connection, "decay", "SELECT 0::BIGINT AS days, 0::BIGINT AS weight LIMIT 0")
+    keep_table(
+        connection, "channel_strength", "SELECT '' AS channel, 0::BIGINT AS strength LIMIT 0"
+    )
     put_rows(connection, "credit_model", ("model",), [(model,) for model in MODELS])
     put_rows(connection, "decay", ("days", "weight"), decay)
     put_rows(connection, "channel_strength", ("channel", "strength"), sorted(strengths.items()))
@@ -171,6 +173,11 @@ def removal_shares(connection: Connection) -> dict[str, float]:
 def fill_temp(connection: Connection, name: str, sql: str) -> None:
     """A temporary table from a query."""
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
+
+
+def keep_table(connection: Connection, name: str, sql: str) -> None:
+    """A table from a query that stays: other engines need it beside the queries."""
+    connection.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}")
 
 
 def put_rows(
