@@ -142,7 +142,7 @@ def _cell(value: object, column: Column, top: float, first: bool) -> str:
 
 
 _STYLE = """
-:root{--ink:#1c2126;--muted:#565f6b;--line:#d9dbd6;--soft:#f5f5f2;--blue:#0a5a8c;--good:#2f7d4f;--bad:#a3281e}
+:root{--ink:#1c2126;--muted:#565f6b;--line:#d9dbd6;--blue:#0a5a8c;--good:#2f7d4f;--bad:#a3281e}
 *{box-sizing:border-box}
 body{margin:0;color:var(--ink);background:#fff;font:14px/1.5 system-ui,-apple-system,'Segoe UI',
 Roboto,'Helvetica Neue',Arial,sans-serif}
