@@ -83,7 +83,8 @@ def measure(file: Path, arguments: argparse.Namespace) -> dict[str, object]:
     others = peers(file, arguments.journeys)
     return {
         "journeys": paths.rows, "touches": len(paths.touch_channel),
-        "channels": len(paths.channels), "seconds": seconds, "total_seconds": total, "cpu_seconds": cpu,
+        "channels": len(paths.channels), "seconds": seconds, "total_seconds": total,
+        "cpu_seconds": cpu,
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "peers_seconds": others,
         "ratio_to_peers": {
