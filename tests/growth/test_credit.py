@@ -30,7 +30,7 @@ def sma(capsys: pytest.CaptureFixture[str]) -> Command:
 
 
 @pytest.fixture
-def write(tmp_path: Path):  # type: ignore[no-untyped-def]
+def write(tmp_path: Path):
     def make(*lines: str, head: str = HEAD) -> Path:
         file = tmp_path / "paths.csv"
         file.write_text("\n".join([head, *lines]) + "\n")
@@ -105,7 +105,7 @@ def test_time_decay_without_times_is_refused(sma: Command) -> None:
         (["A,1,1,0,-3"], f"{HEAD},days_before", "growth.number", 2),
     ],
 )
-def test_a_wrong_row_is_named_by_file_and_line(write, lines, head, code, line, sma) -> None:  # type: ignore[no-untyped-def]
+def test_a_wrong_row_is_named_by_file_and_line(write, lines, head, code, line, sma) -> None:
     file = write(*lines, head=head)
     error = sma("attribute", "--paths", file, "--model", "first", status=2)["error"]
     assert error["code"] == code
@@ -114,7 +114,7 @@ def test_a_wrong_row_is_named_by_file_and_line(write, lines, head, code, line, s
 
 
 @pytest.mark.parametrize("rows", [["A > B,1,2.5,1"], ["A > ,1,1,0"], ["A,x,1,0"], ["A,0,1,0"]])
-def test_large_files_are_read_and_refused_like_small_ones(write, monkeypatch, rows) -> None:  # type: ignore[no-untyped-def]
+def test_large_files_are_read_and_refused_like_small_ones(write, monkeypatch, rows) -> None:
     head = f"{HEAD},days_before"
     good = ['"B > A" , 2,3,0,4 > 1'.replace(" ,", ","), "C > C > A,1,1,5,9 > 8 > 7.5"]
     days = {"A > B": "2 > 1", "A > ": "1 > 0", "A": "3"}
@@ -133,7 +133,7 @@ def test_large_files_are_read_and_refused_like_small_ones(write, monkeypatch, ro
     assert (credit_paths._read_fast(file) is not None) == isinstance(careful, list)
 
 
-def test_identical_rows_add_and_a_row_of_nothing_changes_nothing(write, sma) -> None:  # type: ignore[no-untyped-def]
+def test_identical_rows_add_and_a_row_of_nothing_changes_nothing(write, sma) -> None:
     one = write("A > B,2,10,1", "B,1,5,3")
     first = sma("attribute", "--paths", one, "--model", "all")
     two = write("A > B,1,4,0", "B,1,5,3", "A > B,1,6,1", "B > A,0,0,0")
@@ -144,7 +144,7 @@ def test_identical_rows_add_and_a_row_of_nothing_changes_nothing(write, sma) -> 
             assert x["value"] == pytest.approx(y["value"])
 
 
-def test_c6_every_channel_of_the_file_is_listed(write, sma) -> None:  # type: ignore[no-untyped-def]
+def test_c6_every_channel_of_the_file_is_listed(write, sma) -> None:
     file = write("A,1,1,0", "Z > Y,0,0,4")
     for part in sma("attribute", "--paths", file, "--model", "all")["models"]:
         assert {row["channel"]: row["share"] for row in part["channels"]} == {
@@ -154,7 +154,7 @@ def test_c6_every_channel_of_the_file_is_listed(write, sma) -> None:  # type: ig
         }
 
 
-def test_c9_without_conversions_shares_are_null(write, sma) -> None:  # type: ignore[no-untyped-def]
+def test_c9_without_conversions_shares_are_null(write, sma) -> None:
     for file in (write("A > B,0,0,7"), write()):
         for model in ("linear", "markov", "shapley"):
             found = sma("attribute", "--paths", file, "--model", model)
@@ -163,7 +163,7 @@ def test_c9_without_conversions_shares_are_null(write, sma) -> None:  # type: ig
             assert all(row["conversions"] == 0 for row in found["channels"])
 
 
-def test_a_single_channel_gets_everything(write, sma) -> None:  # type: ignore[no-untyped-def]
+def test_a_single_channel_gets_everything(write, sma) -> None:
     file = write("A > A > A,3,9,4")
     for part in sma("attribute", "--paths", file, "--model", "all")["models"]:
         assert part["channels"][0]["share"] == pytest.approx(1)
@@ -288,7 +288,7 @@ def test_c10_an_order_longer_than_every_path_removes_whole_paths() -> None:
     assert found.effects[:3] == pytest.approx([1, 1 / 3, 2 / 3])
 
 
-def test_c5_half_life_halves_and_old_paths_do_not_vanish(write) -> None:  # type: ignore[no-untyped-def]
+def test_c5_half_life_halves_and_old_paths_do_not_vanish(write) -> None:
     file = write("A > B,1,1,0,200090 > 200000", head=f"{HEAD},days_before")
     found = credit_of(read_paths(file), "time-decay", Options(half_life_days=90))
     assert found.share == pytest.approx([1 / 3, 2 / 3])
@@ -309,7 +309,7 @@ def test_n1_intervals_hold_the_share_and_the_seed_decides(sma: Command) -> None:
         assert low <= row["share"] <= high
 
 
-def test_n2_below_100_conversions_nothing_is_ranked(write, sma) -> None:  # type: ignore[no-untyped-def]
+def test_n2_below_100_conversions_nothing_is_ranked(write, sma) -> None:
     for n, ranked in ((99, False), (100, True)):
         file = write(f"A,{n - 1},1,0", "B,1,1,0")
         found = sma("attribute", "--paths", file, "--model", "first")
@@ -318,7 +318,7 @@ def test_n2_below_100_conversions_nothing_is_ranked(write, sma) -> None:  # type
         assert found["channels"][0]["share"] == pytest.approx((n - 1) / n)
 
 
-def test_n3_channels_that_chance_could_exchange_share_a_rank(write, sma) -> None:  # type: ignore[no-untyped-def]
+def test_n3_channels_that_chance_could_exchange_share_a_rank(write, sma) -> None:
     file = write("A,400,1,0", "B,100,1,0", "C,101,1,0", "D,5,1,0")
     found = sma("attribute", "--paths", file, "--model", "last")
     assert {r["channel"]: r["rank"] for r in found["channels"]} == {"A": 1, "B": 2, "C": 2, "D": 4}

@@ -18,7 +18,7 @@ from opensma.growth.scoring_report import score_document
 
 
 def leads(rows: int, seed: int = 1) -> dict[str, list[Any]]:
-    """Advisers whose next stage depends on an RFP and on visits, with a missing value here and there."""  # noqa: E501
+    """Advisers whose next stage depends on an RFP and on visits; some values are missing."""
     random = np.random.default_rng(seed)
     rfp = random.choice(["yes", "no"], rows, p=[0.3, 0.7])
     visits = random.poisson(4, rows)
