@@ -15,6 +15,8 @@ from opensma.book import schema
 from opensma.book.store import insert_rows, row_of
 from opensma.errors import BookError, ensure
 
+_CHUNK = 500
+
 
 @dataclass(frozen=True, slots=True)
 class TermsRow:
@@ -186,6 +188,29 @@ def rows_since(connection: Connection, day: str) -> tuple[list[InvoiceLineRow], 
         [InvoiceLineRow(*row) for row in connection.execute(lines)],
         [FeeLedgerRow(*row) for row in connection.execute(parts)],
     )
+
+
+def account_charges(
+    connection: Connection, account_ids: Sequence[str]
+) -> list[tuple[str, InvoiceRow, int]]:
+    """Account, standing invoice and cents charged for that account, in order of service."""
+    table, ledger = schema.invoices, schema.fee_ledger
+    turned = {r[0] for r in connection.execute(select(table.c.reversal_of)) if r[0] is not None}
+    total = func.sum(ledger.c.amount_cents)
+    found = []
+    for start in range(0, len(account_ids), _CHUNK):
+        query = (
+            select(ledger.c.account_id, total, table)
+            .join(table, table.c.invoice_id == ledger.c.invoice_id)
+            .where(ledger.c.account_id.in_(list(account_ids[start : start + _CHUNK])))
+            .where(table.c.reversal_of.is_(None))
+            .group_by(ledger.c.account_id, *table.c)
+        )
+        for account_id, cents, *columns in connection.execute(query):
+            row = InvoiceRow(*columns)
+            if row.invoice_id not in turned:
+                found.append((account_id, row, int(cents)))
+    return sorted(found, key=lambda f: (f[1].service_start, f[0], f[1].invoice_id))
 
 
 def values_between(

@@ -90,8 +90,11 @@ def _figures(found: Performance) -> list[tuple[str, str]]:
         ("value", f"{money(found.begin_cents)} to {money(found.end_cents)}"),
         ("paid in and out", f"{money(found.inflow_cents)} in, {money(found.outflow_cents)} out"),
         ("time-weighted, gross", _return(found.time_weighted)),
-        ("benchmark, total return", _return(found.benchmark)),
     ]
+    if found.net is not None:
+        fees = f"{_return(found.net)}, {money(found.fee_cents)} of fees invoiced"
+        rows.append(("time-weighted, net of fees", fees))
+    rows.append(("benchmark, total return", _return(found.benchmark)))
     if (own := found.money_weighted) is not None:
         yearly = "" if own.annualised is None else f", {percent(own.annualised)} a year"
         rows.append(("personal (money-weighted)", f"{percent(own.period)}{yearly}"))
@@ -128,6 +131,8 @@ def _document(found: Performance) -> dict[str, Any]:
     document: dict[str, Any] = plain(found)
     for place, name in ((document, "time_weighted"), (document, "benchmark")):
         place[name]["annualised"] = getattr(found, name).annualised
+    if found.net is not None:
+        document["net"]["annualised"] = found.net.annualised
     if found.after_tax is not None:
         yearly = found.after_tax.pre_liquidation.annualised
         document["after_tax"]["pre_liquidation"]["annualised"] = yearly

@@ -114,6 +114,13 @@ class EmbeddedGainBase(Enum):
     INITIAL_UNIT = "initial_unit"
 
 
+class FeeTiming(Enum):
+    """When a booked management fee lowers the net return."""
+
+    DEBIT_DATE = "debit_date"
+    ACCRUED_DAILY = "accrued_daily"
+
+
 class LotRelief(Enum):
     """Which lots the shadow benchmark sells for a withdrawal."""
 
@@ -190,6 +197,7 @@ class Conventions:
     irr_root_policy: RootPolicy = RootPolicy.REFUSE
     return_basis: tuple[ReturnBasis, ...] = (ReturnBasis.GROSS, ReturnBasis.NET_ACTUAL)
     model_fee_method: ModelFeeMethod = ModelFeeMethod.GEOMETRIC
+    fee_timing: FeeTiming = FeeTiming.DEBIT_DATE
     composite_method: CompositeMethod = CompositeMethod.AGGREGATE
     inclusion_cutoff_day: int = 15
     dispersion: Dispersion = Dispersion.EQUAL_STD

@@ -22,6 +22,8 @@ from opensma.book.store import Book
 from opensma.errors import InputError
 from opensma.market import Market
 from opensma.measure import risk
+from opensma.measure.conventions import Conventions
+from opensma.measure.fees_book import BookedFee, booked_fees, fee_days, net_returns
 from opensma.measure.length import PeriodReturn
 from opensma.measure.money_weighted import SinceInception, since_inception
 from opensma.measure.refusals import Floats, refuse
@@ -65,6 +67,8 @@ class Performance:
     beta: float | None
     max_drawdown: float
     missing: tuple[str, ...]
+    net: PeriodReturn | None = None  # after the management fees that were invoiced (M19)
+    fee_cents: int = 0
 
 
 def account_performance(
@@ -81,6 +85,7 @@ def account_performance(
             p for p in all_records(connection, TaxProfile) if p.taxpayer_id == account.taxpayer_id
         ]
         journal = list(read_journal(connection, [account.account_key]))
+        fees = booked_fees(connection, [account_id])
     if series is None:
         refuse(
             "no_values",
@@ -89,7 +94,7 @@ def account_performance(
             remedy="Fund it and run a trading day.",
         )
     realised = realised_by_day(new_account(account.account_key), journal, series.days)
-    return measure(account, series, realised, profiles, market, first, last)
+    return measure(account, series, realised, profiles, market, first, last, fees)
 
 
 def realised_by_day(state: AccountState, journal: Sequence[Booked], days: Ints) -> Ints:
@@ -123,6 +128,7 @@ def measure(
     market: Market,
     first: date | None,
     last: date | None,
+    fees: Sequence[BookedFee] | None = None,
 ) -> Performance:
     """The figures from arrays over days; `realised` (3, days) as from `realised_by_day`."""
     rows, opening = _rows(series, first, last)
@@ -132,6 +138,8 @@ def measure(
     against = np.append(0.0, levels[1:] / levels[:-1] - 1.0)
     begin = int(series.value_cents[rows.start - 1]) if rows.start else 0
     missing: list[str] = []
+    unknown: list[str] = []  # told after the others
+    net, charged = _net(series, rows, (start, end), fees, unknown)
     own, theirs = returns[rows], against[rows]
     error = beta = None
     if len(own) > 2:
@@ -155,8 +163,28 @@ def measure(
         tracking_error=error,
         beta=beta,
         max_drawdown=float(risk.drawdowns(own)),
-        missing=tuple(missing),
+        missing=(*missing, *unknown),
+        net=net,
+        fee_cents=charged,
     )
+
+
+def _net(
+    series: DailyValues,
+    rows: slice,
+    period: tuple[date, date],
+    fees: Sequence[BookedFee] | None,
+    missing: list[str],
+) -> tuple[PeriodReturn | None, int]:
+    """The return after invoiced fees, and the fees; None where nothing was ever invoiced."""
+    if fees is None:
+        return None, 0  # not asked for
+    if not fees:
+        missing.append("net return: no management fee has been invoiced for the account")
+        return None, 0
+    charged = fee_days(fees, series.days, Conventions().fee_timing)
+    _, net = net_returns(series, charged)
+    return PeriodReturn(*period, linked(net[rows])), int(charged[rows].sum())
 
 
 def _rows(series: DailyValues, first: date | None, last: date | None) -> tuple[slice, int]:

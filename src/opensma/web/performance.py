@@ -100,6 +100,14 @@ def figures(found: Performance) -> list[Figure]:
             "What each dollar earned that was in the account all the time, whenever others came "
             "or went: the figure to compare with the benchmark.",
         ),
+        Figure(
+            "Time-weighted, net",
+            None if found.net is None else found.net.cumulative,
+            None if found.net is None else found.net.annualised,
+            missing.get("net return", ""),
+            "The gross return less the management fees invoiced for the account, each on the day "
+            "it is debited.",
+        ),
         _figure(
             "Benchmark, total return",
             found.benchmark,

@@ -1,0 +1,93 @@
+"""Management fees of an account from the book's fee ledger, on days; net returns from them.
+
+Net is gross less what was charged for the account, also where another account paid it (M19, B6).
+The fees of standing invoices stay outside the account's cash, so gross is the return of its values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from opensma.book.invoices import account_charges
+from opensma.book.series import DailyValues
+from opensma.book.store import Connection
+from opensma.measure.conventions import FeeTiming
+from opensma.measure.refusals import Floats, refuse
+from opensma.measure.returns import gross_and_net
+from opensma.units import Ints, split_cents
+
+
+@dataclass(frozen=True, slots=True)
+class BookedFee:
+    """What one standing invoice charges one account; days as ordinals, refunds negative."""
+
+    account_id: str
+    first_day: int  # of the service
+    last_day: int
+    debit_day: int  # in advance the service's first day, in arrears its last
+    cents: int
+
+
+def booked_fees(connection: Connection, account_ids: Sequence[str]) -> list[BookedFee]:
+    """Fees of these accounts from invoices that were not reversed, in order of debit."""
+    found = []
+    for account_id, row, amount in account_charges(connection, account_ids):
+        first, last = (
+            date.fromisoformat(d).toordinal() for d in (row.service_start, row.service_end)
+        )
+        debit = first if row.timing == "advance" else last
+        found.append(BookedFee(account_id, first, last, debit, amount))
+    return sorted(found, key=lambda fee: (fee.debit_day, fee.account_id, fee.first_day))
+
+
+def fee_days(
+    fees: Sequence[BookedFee], days: Ints, timing: FeeTiming = FeeTiming.DEBIT_DATE
+) -> Ints:
+    """(days,) cents charged on each session; a day without a session counts on the one before.
+
+    Accrued daily, a fee is split over the calendar days of its service, to the cent; what falls
+    outside the account's life counts on its nearest session.
+    """
+    found = np.zeros(len(days), dtype=np.int64)
+    for fee in fees:
+        if timing is FeeTiming.DEBIT_DATE:
+            when, amounts = np.array([fee.debit_day]), np.array([fee.cents])
+        else:
+            when = np.arange(fee.first_day, fee.last_day + 1)
+            amounts = np.array(split_cents(fee.cents, [1] * len(when)))
+        place = np.clip(np.searchsorted(days, when, side="right") - 1, 0, None)
+        np.add.at(found, place, amounts)
+    return found
+
+
+def net_returns(series: DailyValues, fees: Ints) -> tuple[Floats, Floats]:
+    """Daily gross and net returns of a series that starts from nothing.
+
+    On each day `gross - net = fee / base`, so no fee is lost or counted twice (M19).
+    """
+    before = np.append(0, series.value_cents[:-1])
+    base = before + series.inflow_cents
+    if (
+        bad := np.flatnonzero((fees > 0) & (fees > series.value_cents + series.outflow_cents))
+    ).size:
+        day = date.fromordinal(int(series.days[bad[0]]))
+        refuse(
+            "return_below_minus_100",
+            f"A fee of {int(fees[bad[0]]) / 100:,.2f} is more than the account is worth.",
+            where=day.isoformat(),
+            remedy="Check the invoice: sma bill show.",
+        )
+    if (empty := np.flatnonzero((fees != 0) & (base <= 0))).size:
+        refuse(
+            "fee_without_base",
+            "A fee is charged on a day on which nothing was invested.",
+            where=date.fromordinal(int(series.days[empty[0]])).isoformat(),
+            remedy="Accrue fees daily, or end the period before.",
+        )
+    nothing = np.zeros_like(fees)
+    flows = series.inflow_cents, series.outflow_cents
+    return gross_and_net(before, series.value_cents, *flows, nothing, fees)
