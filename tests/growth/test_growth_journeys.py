@@ -95,6 +95,17 @@ def test_the_groups_touches_count_until_the_event_and_within_the_look_back(world
     assert journey(world.derive(lookback_days=30)) == ["a", "b", "firm"]
 
 
+def test_a_strategy_may_look_back_further_than_others(world: World) -> None:
+    """J2; the account's strategy is `s`."""
+    world.touch("old", "2024-01-20", "email")
+    assert journey(world.derive(lookback_days=30)) == []
+    rules = {"lookback_days": 30, "lookback_by_strategy": (("s", 90), ("other", 10))}
+    connection = world.derive(**rules)
+    assert journey(connection) == ["old"]
+    assert sum(weights(connection, "time-decay").values()) == 1_000_000_000
+    assert journey(world.derive(lookback_days=90, lookback_by_strategy=(("s", 30),))) == []
+
+
 def test_models_weigh_the_same_journey_in_their_own_way(world: World) -> None:
     """C1-C5, C7: email 110 and 20 days before, a webinar 80 days before."""
     world.touch("t1", "2023-12-01", "email")

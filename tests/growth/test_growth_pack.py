@@ -51,7 +51,7 @@ def test_the_page_is_whole_in_itself_and_says_what_credit_is_not(
     assert "https://" not in page
     assert "does not say what caused it" in page
     assert "unattributed" in page
-    for title in ("Assets", "Revenue by channel", "Tested effects", "Cost of a new group",
+    for title in ("Assets", "Revenue by channel", "Tested effects", "Cost and value of a group",
                   "Cohorts", "Ties", "Coverage and limits"):  # fmt: skip
         assert f". {title}</h2>" in page
     assert page.count("<svg") == 3
@@ -69,6 +69,23 @@ def test_every_model_sums_to_what_was_billed(warehouse: Any, tmp_path: Path) -> 
     ties = read(tmp_path / "out" / "ties.csv")
     assert {r["difference_cents"] for r in ties} == {"0"}
     assert len(ties) > 100
+
+
+def test_a_modelled_value_stands_apart_from_what_was_billed(warehouse: Any) -> None:
+    """V6, R1: nothing modelled is called revenue."""
+    table = next(t for t in make_pack(warehouse, Options()).tables if t.name == "ltv_to_cac")
+    billed = query(
+        warehouse, "SELECT CAST(sum(amount_c - platform_share_c) AS BIGINT) AS c FROM fee_ledger"
+    )[0]["c"]
+    assert sum(int(str(row[4])) for row in table.rows) == billed
+    for row in table.rows:
+        assert int(str(row[4])) + int(str(row[5])) == row[6]
+        assert row[8] is None or row[8] == pytest.approx(int(str(row[6])) / int(str(row[7])))
+    dear = next(
+        t for t in make_pack(warehouse, Options(discount=0.2)).tables if t.name == "ltv_to_cac"
+    )
+    assert all(a[5] > b[5] for a, b in zip(table.rows, dear.rows, strict=True))  # type: ignore[operator]
+    assert "Modelled is no revenue" in table.note
 
 
 def test_the_same_figures_give_the_same_bytes(warehouse: Any, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from opensma.cli.output import (
     progress,
     table,
 )
+from opensma.errors import InputError
 
 if TYPE_CHECKING:
     from opensma.growth.journeys import Rules
@@ -83,6 +84,10 @@ def _show_loaded(done: Loaded) -> None:
 
 @click.command("publish")
 @click.option("--lookback-days", type=click.IntRange(1, 3650), default=730, show_default=True)
+@click.option(
+    "--lookback", "by_strategy", multiple=True, metavar="STRATEGY=DAYS",
+    help="Another look-back for one strategy; repeatable.",
+)  # fmt: skip
 @click.option("--half-life-days", type=click.IntRange(1, 3650), default=90, show_default=True)
 @click.option(
     "--inflow-threshold", type=click.IntRange(1), default=25_000, show_default=True,
@@ -99,7 +104,8 @@ def _show_loaded(done: Loaded) -> None:
 @book_option
 @json_option
 def publish_command(
-    lookback_days: int, half_life_days: int, inflow_threshold: int, null_after_days: int,
+    lookback_days: int, by_strategy: tuple[str, ...], half_life_days: int,
+    inflow_threshold: int, null_after_days: int,
     tranches: bool, split_by_days: bool, period: str | None, warehouse: Path | None, book: str,
     as_json: bool,
 ) -> None:  # fmt: skip
@@ -117,7 +123,7 @@ def publish_command(
     connection = opened(warehouse, book, create=True)
     rules = Rules(
         published.as_of, lookback_days, half_life_days, inflow_threshold * 100, null_after_days,
-        tranches, split_by_days,
+        tranches, split_by_days, _lookbacks(by_strategy),
     )  # fmt: skip
     counts = publish(connection, published, rules)
     differences = broken(tie_checks(connection)) if published.fees else []
@@ -133,6 +139,20 @@ def publish_command(
     click.echo(f"Checks that do not tie: {len(differences)}. sma growth tie lists them.")
     if closed:
         click.echo(f"{period} closed, version {closed['sequence']}: {closed['difference']}")
+
+
+def _lookbacks(given: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """`core=365` as a pair; InputError growth.lookback for anything else."""
+    pairs = []
+    for text in given:
+        strategy, _, days = text.rpartition("=")
+        if not strategy or not days.isdigit() or not 1 <= int(days) <= 3650:
+            raise InputError(
+                "growth.lookback", f"'{text}' is no look-back.", where="--lookback",
+                remedy="Write STRATEGY=DAYS with 1 to 3,650 days, as core=365.",
+            )  # fmt: skip
+        pairs.append((strategy, int(days)))
+    return tuple(pairs)
 
 
 def _published(

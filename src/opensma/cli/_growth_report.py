@@ -19,13 +19,17 @@ from opensma.cli.output import book_option, emit_json, json_option
     "--servicing-cents", type=click.IntRange(0), default=0, show_default=True,
     help="What serving an account costs a month; it lowers the margin.",
 )  # fmt: skip
+@click.option(
+    "--discount", type=click.FloatRange(0, 1), default=0.10, show_default=True,
+    help="A year, of modelled fees.",
+)  # fmt: skip
 @click.option("--model", default="linear", show_default=True, help="Whose weights divide spend.")
 @warehouse_option
 @book_option
 @json_option
 def report_command(
-    out: Path | None, servicing_cents: int, model: str, warehouse: Path | None, book: str,
-    as_json: bool,
+    out: Path | None, servicing_cents: int, discount: float, model: str,
+    warehouse: Path | None, book: str, as_json: bool,
 ) -> int:  # fmt: skip
     """Write the CFO pack: bridge, revenue by channel, cost of new groups, cohorts, ties.
 
@@ -39,7 +43,7 @@ def report_command(
 
     check_model(model)
     connection = opened(warehouse, book)
-    pack = make_pack(connection, Options(servicing_cents, model))
+    pack = make_pack(connection, Options(servicing_cents, model, discount))
     connection.close()
     files = pack.write(out or warehouse_path(warehouse, book).with_name("growth-report"))
     bad = len(broken(pack.checks))

@@ -41,6 +41,12 @@ class Rules:
     null_after_days: int = 365  # J6
     by_tranches: bool = False  # T1-T5; else the funding event carries every fee of its account
     split_by_days: bool = False  # S2
+    lookback_by_strategy: tuple[tuple[str, int], ...] = ()  # J2
+
+    @property
+    def longest_lookback(self) -> int:
+        """Days of the longest look-back of any strategy."""
+        return max([self.lookback_days, *(days for _, days in self.lookback_by_strategy)])
 
 
 def derive_identities(connection: Connection, rules: Rules) -> None:
@@ -97,7 +103,7 @@ def derive_credit(connection: Connection, rules: Rules) -> None:
     """Weights of every event's touches under every model; credit is computed once (C1-C8)."""
     decay = [
         (days, max(1, round(_DECAY_UNIT * 2.0 ** (-days / rules.half_life_days))))
-        for days in range(rules.lookback_days + 2)
+        for days in range(rules.longest_lookback + 2)
     ]
     strengths = {
         channel: max(_WEAKEST, round(share * _STRENGTH_UNIT))

@@ -13,6 +13,7 @@ from opensma.growth.economics import AcquisitionCost, Bridge, acquisition_cost, 
 from opensma.growth.journeys import MODELS
 from opensma.growth.pack_page import Figure, Page, Section, page_html
 from opensma.growth.pack_tables import DASH, MINUS, Cell, Column, Table, columns, sums
+from opensma.growth.pack_value import closure, segment_values
 from opensma.growth.ties import Check, broken, tie_checks
 from opensma.growth.warehouse.schema import UNATTRIBUTED
 from opensma.growth.warehouse.store import setting
@@ -79,9 +80,9 @@ def make_pack(connection: Connection, options: data.Options) -> Pack:
     )
     sections = (
         _bridge_section(connection, facts),
-        _revenue_section(facts),
+        _revenue_section(connection, facts),
         _tested_section(connection, facts),
-        _cost_section(facts, options),
+        _cost_section(connection, facts, options),
         _cohort_section(facts, options),
         _funnel_section(connection),
         _tie_section(facts),
@@ -107,8 +108,9 @@ def _figures(facts: _Facts) -> tuple[Figure, ...]:
         Figure(f"Organic growth {last_year[0]}", _percent(last_year[1].organic_growth),
                "net flows over begin, ex-market"),
         Figure("Net revenue billed", _millions(billed), "gross less platform share, all periods"),
-        Figure("Cost of a new group", _dollars(all_cost.cac_c),
-               f"fully loaded; {_dollars(all_cost.hard_dollar_cac_c)} without people"),
+        Figure("Cost of a new group", _dollars(all_cost.cac_c) if facts.spend else DASH,
+               f"fully loaded; {_dollars(all_cost.hard_dollar_cac_c)} without people"
+               if facts.spend else "no spend is on record"),
         Figure("Cohorts paid back", paid, "cumulative margin covers their cost"),
         Figure("Unattributed", _percent(_unattributed(net)), "of net revenue"),
         Figure("Ties", f"{len(facts.checks):,}", f"checks, {bad} with a difference", good=not bad),
@@ -175,7 +177,7 @@ def _month_table(facts: _Facts) -> Table:
     )  # fmt: skip
 
 
-def _revenue_section(facts: _Facts) -> Section:
+def _revenue_section(connection: Connection, facts: _Facts) -> Section:
     from opensma.growth.pack_charts import spread_chart
 
     revenue = facts.revenue
@@ -204,7 +206,20 @@ def _revenue_section(facts: _Facts) -> Section:
     )  # fmt: skip
     caption = "Share of net revenue by channel; one mark for each model, the line is the spread"
     chart = (caption, spread_chart(shares, channels, caption))
-    return Section("Revenue by channel", (table,), (chart,))
+    return Section("Revenue by channel", (table, _billed_table(connection)), (chart,))
+
+
+def _billed_table(connection: Connection) -> Table:
+    """What the ledger says, year by year, before anybody divides it (R1, R2)."""
+    rows = tuple(
+        (str(r["year"]), r["lines"], r["gross"], r["reversed"], r["share"], r["gross"] - r["share"])
+        for r in data.billed_years(connection)
+    )
+    return Table(
+        "billed_by_year", "As billed, by year of the period's end",
+        columns("Year:text", "Lines:count", "Gross:exact", "Of it taken back:exact",
+                "Platform share:exact", "Net:exact"), rows,
+    )  # fmt: skip
 
 
 def _tested_section(connection: Connection, facts: _Facts) -> Section:
@@ -243,7 +258,7 @@ def _cost_row(name: str, cost: AcquisitionCost) -> tuple[Cell, ...]:
             None if cash is None else round(cash), cost.people_share)  # fmt: skip
 
 
-def _cost_section(facts: _Facts, options: data.Options) -> Section:
+def _cost_section(connection: Connection, facts: _Facts, options: data.Options) -> Section:
     by_segment = data.cost_by_segment(facts.groups, facts.by_channel, facts.small)
     whole = _whole_cost(facts)
     channel = Table(
@@ -263,7 +278,34 @@ def _cost_section(facts: _Facts, options: data.Options) -> Section:
         "A group bears the cost per credited group of its channels, by its weights; spend of "
         "channels that no funded group met is in the channel table only.",
     )  # fmt: skip
-    return Section("Cost of a new group", (channel, segment, campaign), ())
+    value = _value_table(connection, by_segment, options)
+    return Section("Cost and value of a group", (channel, segment, value, campaign), ())
+
+
+def _value_table(
+    connection: Connection, costs: Sequence[tuple[str, AcquisitionCost]], options: data.Options
+) -> Table:
+    """LTV:CAC: what was billed stands apart from what is modelled."""
+    rows = tuple(
+        (v.segment, v.groups, v.assets_c, v.net_year_c, v.margin_c, v.value_c - v.margin_c,
+         v.value_c, v.cost_c, v.to_cost)
+        for v in segment_values(connection, costs, options.discount)
+    )  # fmt: skip
+    left = closure(connection)
+    seen = (
+        f"{left.closed:,} closures in {left.account_months:,} account-months"
+        if left.closed
+        else f"no closure in {left.account_months:,} account-months, so the 95 % upper bound"
+    )
+    return Table(
+        "ltv_to_cac", "Lifetime value over cost, by size of the first funding",
+        columns("Segment:text", "Groups:count", "Assets:cents", "Net fees a year:cents",
+                "Value|billed:cents", "Value|modelled:cents", "Value|both:cents", "Cost:cents",
+                "LTV:CAC:times"), rows,
+        "Modelled is no revenue: net fees at today's value and each account's own rate, ex-market, "
+        f"closing at {left.monthly * 100:.3f} % a month ({seen}), discounted at "
+        f"{options.discount * 100:g} % a year over 30 years (V6).",
+    )  # fmt: skip
 
 
 def _cohort_section(facts: _Facts, options: data.Options) -> Section:

@@ -38,6 +38,7 @@ class Options:
 
     servicing_c: int = 0  # for each account and month
     model: str = COST_MODEL
+    discount: float = 0.10  # a year, of modelled fees
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,17 @@ def channel_revenue(connection: Connection) -> Revenue:
         gross[row["model"]][row["channel"]] = row["amount_c"]
         platform[row["model"]][row["channel"]] = row["platform_share_c"]
     return Revenue(gross, platform)
+
+
+def billed_years(connection: Connection) -> list[dict[str, Any]]:
+    """Fee lines as billed, by the year in which their period ends."""
+    return query(
+        connection,
+        "SELECT year(period_end) AS year, count(*) AS lines, "
+        "CAST(sum(amount_c) AS BIGINT) AS gross, "
+        "CAST(sum(CASE WHEN reversal_of IS NULL THEN 0 ELSE amount_c END) AS BIGINT) AS reversed, "
+        "CAST(sum(platform_share_c) AS BIGINT) AS share FROM fee_ledger GROUP BY ALL ORDER BY 1",
+    )
 
 
 def month_bridges(connection: Connection) -> list[tuple[date, Bridge]]:

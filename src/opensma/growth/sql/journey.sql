@@ -10,12 +10,18 @@ FROM (
   SELECT e.event_id, e.ts AS event_ts, t.touch_id, t.ts, t.channel, t.campaign_id, t.person_id
   FROM event e
   JOIN touch_group t ON t.group_id = e.group_id
-  WHERE t.ts <= e.ts AND t.ts > e.ts - (SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'lookback_days') * INTERVAL 1 DAY
+  JOIN account a ON a.account_id = e.account_id
+  CROSS JOIN (SELECT CAST(value AS INTEGER) AS days FROM setting WHERE name = 'lookback_days') d
+  LEFT JOIN setting s ON s.name = 'lookback_days:' || a.strategy_id
+  WHERE t.ts <= e.ts AND t.ts > e.ts - COALESCE(CAST(s.value AS INTEGER), d.days) * INTERVAL 1 DAY
     AND (e.kind = 'funding' OR e.previous_ts IS NULL OR t.ts > e.previous_ts)
   UNION
   SELECT e.event_id, e.ts AS event_ts, t.touch_id, t.ts, t.channel, t.campaign_id, t.person_id
   FROM event e
   JOIN touch t ON t.firm_id = e.firm_id AND t.person_id IS NULL
-  WHERE t.ts <= e.ts AND t.ts > e.ts - (SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'lookback_days') * INTERVAL 1 DAY
+  JOIN account a ON a.account_id = e.account_id
+  CROSS JOIN (SELECT CAST(value AS INTEGER) AS days FROM setting WHERE name = 'lookback_days') d
+  LEFT JOIN setting s ON s.name = 'lookback_days:' || a.strategy_id
+  WHERE t.ts <= e.ts AND t.ts > e.ts - COALESCE(CAST(s.value AS INTEGER), d.days) * INTERVAL 1 DAY
     AND (e.kind = 'funding' OR e.previous_ts IS NULL OR t.ts > e.previous_ts)
 ) j

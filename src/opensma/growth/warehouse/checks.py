@@ -49,7 +49,9 @@ def _check_reference(connection: Connection, table: str, column: str, other: str
             "growth.unknown_reference",
             f"{table}.{column} names '{rows[0]['id']}', which the table {other} does not have.",
             where=str(rows[0]["id"]),
-            remedy=f"Load its {other} in the same folder, or correct the id.",
+            remedy=f"Load its {other} in the same folder, or correct the id."
+            if other != "account"
+            else "The book that was published has no such account: correct the id.",
         )
 
 

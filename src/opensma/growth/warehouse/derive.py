@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 def derive(connection: Connection, rules: Rules) -> None:
     """Identities, journeys, credit and attributed revenue, from what is there."""
     put_setting(connection, asdict(rules))
+    connection.execute("DELETE FROM setting WHERE name LIKE 'lookback_days:%'")
+    put_setting(connection, {f"lookback_days:{s}": d for s, d in rules.lookback_by_strategy})
     check_all(connection)
     _check_reversals(connection)
     derive_identities(connection, rules)
