@@ -26,8 +26,9 @@ from opensma.construct.prepare import Desk, Prepared
 from opensma.construct.problem import Codes, Floats, Mask
 
 KEEP, WASHED, COUNTED = 0, 1, 2
-_PRICES = 7  # tried for the shares kept of a group
-_GOLDEN = 0.6180339887498949
+_PRICES = 8  # tried for the shares kept of a group
+_LEAST = 1e-6  # price, of the highest tax
+_EXACT = 1e-10  # of V: how near the highest bound of a group must come
 
 
 @njit(cache=True)
@@ -93,31 +94,52 @@ class Table(NamedTuple):
 
 
 @njit(cache=True)
-def _least(t: Table, r: int, way: int, relief: float, last: int, lots: Any, one: Any) -> float:
-    """Least value of one security's legal trades in one way, in dollars."""
+def _least(
+    t: Table, r: int, way: int, relief: float, last: int, lots: Any, one: Any
+) -> tuple[float, float]:
+    """Least value of one security's legal trades in one way, in dollars; and what it earns."""
     one[0] = t.security[r]
-    name = one[0]
-    count = _lots_for(t, r, way, relief / t.price[r], last, lots)
+    name, price = one[0], relief / t.price[r]
+    count = _lots_for(t, r, way, price, last, lots)
     _restrict(name, way, lots, count)
-    out, best = np.empty(CANDIDATES, dtype=np.int64), np.inf
+    out, best, sold = np.empty(CANDIDATES, dtype=np.int64), np.inf, 0.0
     centre, curve, pull, cash = name.target, t.curve[r], t.pull[r], t.cash[r]
     for c in range(candidates(name, lots, centre, curve, pull, cash, out)):
         w = weight_of(name, out[c])
-        value = value_at(name, lots, w, centre, curve, pull, cash)
-        best = min(best, value + fixed_cost(name, out[c], cash))
-    return float((best - t.exposure[r] * centre) * t.value[r])
+        value = value_at(name, lots, w, centre, curve, pull, cash) + fixed_cost(name, out[c], cash)
+        if value < best:
+            best, sold = value, name.held - w
+    earned = _earned(name, lots, sold, price, last) if way == COUNTED and last >= 0 else 0.0
+    return float((best - t.exposure[r] * centre) * t.value[r]), earned
+
+
+@njit(cache=True)
+def _earned(name: Record, lots: Any, sold: float, relief: float, last: int) -> float:
+    """Shares that earn the price of a recent share when this weight is sold."""
+    shares = 0.0
+    for at in range(name.start, name.stop):
+        if sold <= 0.0:
+            break
+        lot, width = lots[at], min(sold, lots[at].width)
+        if lot.recent:
+            shares += width * name.shares
+        if lot.gain < 0.0 and (lot.turn < last or (lot.turn == last and -relief < lot.tax)):
+            shares += width * name.shares
+        sold -= width
+    return shares
 
 
 @njit(cache=True)
 def _group(
     t: Table, g: int, way: int, relief: float, last: int, lots: Any, one: Any, into: Floats
-) -> float:
-    """Value of a group in one way, in dollars; what each of its rows adds goes `into`."""
-    total = 0.0
+) -> tuple[float, float]:
+    """Value of a group in one way, in dollars, and what it earns; each row's part goes `into`."""
+    total, earned = 0.0, 0.0
     for at in range(t.start[g], t.start[g + 1]):
-        into[at] = _least(t, t.row[at], way, relief, last, lots, one)
+        into[at], more = _least(t, t.row[at], way, relief, last, lots, one)
         total += into[at]
-    return total
+        earned += more
+    return total, earned
 
 
 @njit(cache=True)
@@ -160,33 +182,36 @@ def _up_to(
 ) -> tuple[float, float]:
     """The highest bound where washing ends with this loss, or one above `known`; and its price.
 
-    The price of a share kept is the tax of that loss unless another one gives a higher bound.
+    The bound is concave in the price of a share kept: where two tangents meet is tried next.
     """
-    best = _group(t, g, COUNTED, relief, last, lots, one, into) + relief * recent
-    low, high = 0.0, most
-    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-    on_left, on_right, price = -np.inf, -np.inf, relief
+    best, earned = _group(t, g, COUNTED, relief, last, lots, one, into)
+    best += relief * recent
+    price, at, value, slope = relief, relief, best, recent - earned
+    left, right = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)  # price, value, slope
+    near = _EXACT * t.value[t.row[t.start[g]]]
     for step in range(_PRICES):
-        for side in range(2):
-            at = left if side == 0 else right
-            if step > 0 and ((side == 0) != (on_left == -np.inf)):
-                continue
-            if best >= known:
-                return best, price
-            value = _group(t, g, COUNTED, at, last, lots, one, trial) + at * recent
-            if side == 0:
-                on_left = value
-            else:
-                on_right = value
-            if value > best:
-                best, price = value, at
-                into[t.start[g] : t.start[g + 1]] = trial[t.start[g] : t.start[g + 1]]
-        if on_left >= on_right:
-            high, right, on_right = right, left, on_left
-            left, on_left = high - _GOLDEN * (high - low), -np.inf
+        if slope > 0.0:
+            left = (at, value, slope)
         else:
-            low, left, on_left = left, right, on_right
-            right, on_right = low + _GOLDEN * (high - low), -np.inf
+            right = (at, value, slope)
+        if slope == 0.0 or best >= known:
+            break
+        if left[2] == 0.0:
+            at = _LEAST * most  # not nothing: of equal lots those that wash are sold first
+        elif right[2] == 0.0:
+            at = most
+        else:
+            rest = right[1] - left[1] + left[2] * left[0] - right[2] * right[0]
+            at = rest / (left[2] - right[2])
+            if left[1] + left[2] * (at - left[0]) <= best + near:
+                break
+        if step > 0 and at in (left[0], right[0]):
+            break
+        value, earned = _group(t, g, COUNTED, at, last, lots, one, trial)
+        value, slope = value + at * recent, recent - earned
+        if value > best + near:
+            best, price = value, at
+            into[t.start[g] : t.start[g + 1]] = trial[t.start[g] : t.start[g + 1]]
     return best, price
 
 
@@ -204,17 +229,17 @@ def _ways(
     turn, tax = np.zeros(t.lot.shape[0], dtype=np.int64), np.zeros(t.lot.shape[0])
     for g in range(washed.shape[0]):
         span = range(t.start[g], t.start[g + 1])
-        kept = _group(t, g, KEEP, 0.0, -1, lots, one, into)
+        kept, _ = _group(t, g, KEEP, 0.0, -1, lots, one, into)
         for at in span:
             keep[t.account[t.row[at]], g] += into[at]
         count, last[g] = _losses(t, g, turn, tax), -1
         if count == 0:
             harvest[:, g] = np.inf
             continue
-        value = _group(t, g, COUNTED, 0.0, -1, lots, one, best)
+        value, _ = _group(t, g, COUNTED, 0.0, -1, lots, one, best)
         if washed[g]:
             full = value
-            value = _group(t, g, WASHED, 0.0, -1, lots, one, best)
+            value, _ = _group(t, g, WASHED, 0.0, -1, lots, one, best)
             relief[g] = -1.0
             most = 1.1 * np.max(tax[:count]) + 1e-9
             recent = 0.0

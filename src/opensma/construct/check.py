@@ -165,16 +165,17 @@ def replaced_shares(
     """
     replaced = [np.zeros(len(moves.shares)) for moves in trades]
     left = _window_shares(universe, taxpayer, trades, as_of_day)
-    sales = []
+    sales = [np.zeros((5, 0))]
     for number, (account, moves) in enumerate(zip(taxpayer.accounts, trades, strict=True)):
         lots = account.lots
-        for row in np.flatnonzero(_at_a_loss(universe, account, moves)) if left else ():
-            lot, security = moves.lot[row], moves.security[row]
-            if int(universe.group[security]) not in left:
-                continue
-            unit = lots.basis[lot] / lots.quantity[lot]
-            sales.append((lots.acquired_day[lot], number, security, -unit, row))
-    for _, number, security, _, row in sorted(sales):
+        near = np.isin(universe.group[moves.security], np.array(sorted(left), dtype=np.int64))
+        row = np.flatnonzero(near & _at_a_loss(universe, account, moves))
+        lot, security = moves.lot[row], moves.security[row]
+        unit, place = lots.basis[lot] / lots.quantity[lot], np.full(len(row), number)
+        sales.append(np.array([row, -unit, security, place, lots.acquired_day[lot]]))
+    columns = np.concatenate(sales, axis=1)
+    last_key_first = columns[:, np.lexsort(tuple(columns))].astype(np.int64)
+    for row, _, security, number, _ in last_key_first.T.tolist():
         group = int(universe.group[security])
         taken = min(left.get(group, 0.0), -float(trades[number].shares[row]))
         if taken > 0.0:
@@ -237,16 +238,18 @@ def _figures(universe: Universe, account: Account, moves: Moves, washed: Floats)
     before, after = held * price / scale, (held + traded) * price / scale
     notional = np.abs(moves.shares) * price[moves.security]
     cost = notional * universe.cost_bps[moves.security] / 1e4
-    cost[np.unique(moves.security, return_index=True)[1]] += account.ticket_cost  # its first row
+    if account.ticket_cost:
+        cost[np.unique(moves.security, return_index=True)[1]] += account.ticket_cost  # first row
     term = _terms(account, moves)
     gain = _unit_gain(universe, account, moves) * (-moves.shares - washed)
     tax = gain * np.where(term, account.lt_rate, account.st_rate)
-    middle = (before + after) / 2.0 - account.target
-    pull = _times_sigma(universe, middle)
+    active = [weight - account.target for weight in (before, after)]
+    slope = [_times_sigma(universe, weight) for weight in active]
+    pull = (slope[0] + slope[1]) / 2.0
     unit = moves.shares * price[moves.security] * pull[moves.security]
     unit = unit * (value / scale)
     aversion = account.risk_aversion or 0.0
-    variance = [_variance(universe, w - account.target) for w in (before, after)]
+    variance = [max(float(a @ s), 0.0) for a, s in zip(active, slope, strict=True)]
     risk = [value * aversion / 2.0 * v for v in variance]
     paid, spent = float(tax.sum()), float(cost.sum())
     return Figures(
@@ -284,10 +287,6 @@ def _times_sigma(universe: Universe, active: Floats) -> Floats:
     exposure = universe.factor_cov @ (universe.loadings.T @ active)
     product: Floats = universe.loadings @ exposure + universe.specific_var * active
     return product
-
-
-def _variance(universe: Universe, active: Floats) -> float:
-    return max(float(active @ _times_sigma(universe, active)), 0.0)
 
 
 # --- rules -------------------------------------------------------------------------------------

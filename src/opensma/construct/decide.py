@@ -51,8 +51,8 @@ def relax(data: Columns, aversion: float, prices: Floats, centre: Floats, weight
     """Maximise the dual of the account with every mode open; returns Newton steps."""
     mode = np.zeros(weight.shape[0], dtype=np.int64)
     steps, blur = 0, _BLUR
-    for _ in range(2):
-        _, _, done = climb(data, aversion, mode, prices, blur, _SOFT, centre, weight, 1e-6)
+    for near in (1e-4, 1e-6):
+        _, _, done = climb(data, aversion, mode, prices, blur, _SOFT, centre, weight, near)
         steps += done
         settle_rows(data, prices, centre)
         blur *= 0.03

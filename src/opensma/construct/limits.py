@@ -15,7 +15,7 @@ from numba import njit
 
 from opensma.construct.columns import Columns
 from opensma.construct.decide import measures, middle, relax
-from opensma.construct.prepare import Desk
+from opensma.construct.prepare import Desk, count_before
 from opensma.construct.problem import Codes, Floats
 
 FREE_AVERSION = 0.05  # where a tracking-error cap does not bind: risk all but ignored
@@ -184,19 +184,58 @@ def _between(
 def reprice(desk: Desk, prices: Prices) -> Desk:
     """The desk with tolls and lots at the prices of its limits, lots in their new order."""
     data = desk.data
-    security, lot = data.security.copy(), data.lot.copy()
-    security["toll"] = security["cost"] + 0.5 * prices.turnover
-    _price(lot, desk.relief, desk.last, prices.short_gain, prices.long_gain)
-    order = np.arange(len(lot))
-    if not _by_guide(security, lot, order):
-        return replace(desk, data=data._replace(security=security, lot=lot))
-    lot = lot[order]
-    _count_before(lot)
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    wash_lot = np.where(data.wash_lot < 0, data.wash_lot, place[data.wash_lot])
+    lot, order = data.lot, np.arange(len(data.lot))
+    tolls, gains = 0.5 * prices.turnover, (prices.short_gain, prices.long_gain)
+    security, lot, wash_lot = _repriced(
+        data.security, lot, data.wash_lot, desk.relief, desk.last, tolls, *gains, order
+    )
     moved = data._replace(security=security, lot=lot, wash_lot=wash_lot)
     return replace(desk, data=moved, lot=desk.lot[order])
+
+
+@njit(cache=True)
+def _repriced(
+    security: Any,
+    lot: Any,
+    wash_lot: Codes,
+    relief: Floats,
+    last: Codes,
+    toll: float,
+    short: float,
+    long: float,
+    order: Codes,
+) -> tuple[Any, Any, Codes]:
+    """Copies of these tables at other prices; `order` (m,) becomes the lots' new order."""
+    security, lot = _true_copies(security, lot, relief, last, short, long)
+    for i in range(security.shape[0]):
+        security[i].toll += toll
+    if not _by_guide(security, lot, order):
+        return security, lot, wash_lot
+    moved, place = np.empty_like(lot), np.empty_like(order)
+    for at in range(lot.shape[0]):
+        moved[at] = lot[order[at]]
+        place[order[at]] = at
+    count_before(moved)
+    wash_lot = wash_lot.copy()
+    for at in range(wash_lot.shape[0]):
+        if wash_lot[at] >= 0:
+            wash_lot[at] = place[wash_lot[at]]
+    return security, moved, wash_lot
+
+
+@njit(cache=True)
+def _true_copies(
+    security: Any, lot: Any, relief: Floats, last: Codes, short: float, long: float
+) -> tuple[Any, Any]:
+    """Copies with tolls at cost and lots at these prices of gains."""
+    securities, lots = np.empty_like(security), np.empty_like(lot)
+    for i in range(security.shape[0]):
+        securities[i] = security[i]
+        securities[i].toll = security[i].cost
+    for at in range(lot.shape[0]):
+        lots[at] = lot[at]
+    _price(lots, relief, last, short, long)
+    return securities, lots
 
 
 @njit(cache=True)
@@ -234,14 +273,6 @@ def _price(lot: Any, relief: Floats, last: Codes, short: float, long: float) -> 
         one.tax, one.guide = tax, guide
 
 
-@njit(cache=True)
-def _count_before(lot: Any) -> None:
-    """Units of the same security in earlier lots."""
-    for at in range(lot.shape[0]):
-        same = at > 0 and lot[at - 1].security == lot[at].security
-        lot[at].before = lot[at - 1].before + lot[at - 1].units if same else 0
-
-
 def guided(desk: Desk, relief: Floats, last: Codes) -> Desk:
     """The desk as relaxations should see it where recent shares have a price, or wash all losses.
 
@@ -253,7 +284,6 @@ def guided(desk: Desk, relief: Floats, last: Codes) -> Desk:
 
 def true_costs(desk: Desk) -> Columns:
     """The same lots in the same order at what they really cost."""
-    security, lot = desk.data.security.copy(), desk.data.lot.copy()
-    security["toll"] = security["cost"]
-    _price(lot, desk.relief, desk.last, 0.0, 0.0)
-    return desk.data._replace(security=security, lot=lot)
+    data = desk.data
+    security, lot = _true_copies(data.security, data.lot, desk.relief, desk.last, 0.0, 0.0)
+    return data._replace(security=security, lot=lot)

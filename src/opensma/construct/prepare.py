@@ -7,7 +7,6 @@ forbids a trade (wishes, wash windows, a household's choice) ends up in `low`, `
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import fsum
 from typing import Any
 
 import numpy as np
@@ -84,8 +83,8 @@ class Desk:
 def account_value(universe: Universe, account: Account) -> float:
     """V: cash plus lots at today's prices; 1 for an empty account, whose weights are all 0."""
     lots = account.lots
-    # An exact sum: the order of lots must not decide the last digit, nor a trade hang on it.
-    value = account.cash + fsum((lots.quantity * universe.price[lots.security]).tolist())
+    # In order of size: the order of lots must not decide the last digit, nor a trade hang on it.
+    value = account.cash + float(np.sort(lots.quantity * universe.price[lots.security]).sum())
     return value if value > 0.0 else 1.0
 
 
@@ -120,7 +119,7 @@ def under(table: Desk, choice: Choice) -> Desk:
     if kept.all():
         return replace(table, data=data._replace(security=security))
     lot, n = lot[kept], len(security)
-    lot["before"] = before_units(lot["security"], lot["units"])
+    count_before(lot)
     width = np.bincount(lot["security"], lot["width"], minlength=n)
     low = np.maximum(security["low"], security["held"] - width - 1e-15)
     security["low"] = np.where(low < 1e-12, 0.0, low)
@@ -253,23 +252,38 @@ def _lot_records(
     turns: Codes,
 ) -> Any:
     records = np.zeros(len(lots.quantity), dtype=LOT)
-    gain = 1.0 - lots.basis / (lots.quantity * universe.price[lots.security])
-    rate = np.where(lots.long_term, account.lt_rate, account.st_rate)
     for name, column in (
-        ("width", lots.quantity / shares[lots.security]),
-        ("tax", gain * rate),
-        ("guide", gain * rate),
-        ("gain", gain),
-        ("rate", rate),
         ("turn", turns),
         ("units", units),
-        ("before", before_units(lots.security, units)),
         ("long_term", lots.long_term),
         ("recent", recent),
         ("security", lots.security),
     ):
         records[name] = column
+    rates = (account.st_rate, account.lt_rate)
+    _fill(records, lots.quantity, lots.basis, universe.price, shares, *rates)
     return records
+
+
+@njit(cache=True)
+def _fill(
+    records: Any,
+    quantity: Floats,
+    basis: Floats,
+    price: Floats,
+    shares: Floats,
+    short_rate: float,
+    long_rate: float,
+) -> None:
+    """Weights, gains and tax of lots that are in order of their securities."""
+    for at in range(records.shape[0]):
+        one = records[at]
+        i = one.security
+        one.width = quantity[at] / shares[i]
+        one.gain = 1.0 - basis[at] / (quantity[at] * price[i])
+        one.rate = long_rate if one.long_term else short_rate
+        one.tax = one.guide = one.gain * one.rate
+    count_before(records)
 
 
 def _turns(lots: LotColumns, position: int, washed: Mask) -> Codes:
@@ -286,12 +300,12 @@ def _turns(lots: LotColumns, position: int, washed: Mask) -> Codes:
     return turns
 
 
-def before_units(security: Codes, units: Codes) -> Codes:
-    """(m,) units of the same security in earlier lots; lots sorted by security."""
-    reached = np.cumsum(units) - units
-    first = np.searchsorted(security, security)
-    before: Codes = reached - reached[first]
-    return before
+@njit(cache=True)
+def count_before(lot: Any) -> None:
+    """Units of the same security in earlier lots; lots sorted by security."""
+    for at in range(lot.shape[0]):
+        same = at > 0 and lot[at - 1].security == lot[at].security
+        lot[at].before = lot[at - 1].before + lot[at - 1].units if same else 0
 
 
 def rows(universe: Universe, account: Account) -> tuple[Codes, Floats, Floats]:

@@ -14,13 +14,14 @@ from numba import njit
 from opensma.construct.columns import Columns, Limits, Record
 from opensma.construct.grid import CANDIDATES, candidates, empties, stub, weight_of
 from opensma.construct.problem import Codes, Floats, Mask
-from opensma.construct.wash import group_parts, parts_of
+from opensma.construct.wash import group_parts, parts_of, tax_alone
 
 VARIANCE, TAX, TRADED, SHORT, LONG = 0, 1, 2, 3, 4  # places in `State.total`
 PENALTY = 300.0  # per weight: a basis point of a broken limit costs 3 % of account value
 GAIN = 5e-10  # of V: half a cent on ten million dollars
 _FAR = 3e-7  # of V: trades further from helping than this wait for the last sweep
 SWEEPS = 12
+_PASSES = 6  # of single trades, before pairs are tried
 _PAIRS = 24
 _WORTH = 3  # pairs made, from which another round pays
 _FIELDS = 9  # of a `Change`, as a row of a table
@@ -139,6 +140,12 @@ def _outside(name: Record, weight: float) -> float:
 
 
 @njit(cache=True, forceinline=True)
+def inside(name: Record, units: int) -> bool:
+    """Whether a trade keeps the security's own bounds."""
+    return bool(_outside(name, weight_of(name, units)) <= 0.0)
+
+
+@njit(cache=True, forceinline=True)
 def change_of(data: Columns, state: State, i: int, trade: int, slope: float) -> Change:
     """What changes when security i trades `trade` instead of what it does now."""
     name = data.security[i]
@@ -168,6 +175,25 @@ def change_of(data: Columns, state: State, i: int, trade: int, slope: float) -> 
         _outside(name, new) - _outside(name, old),
         after[3],
     )
+
+
+@njit(cache=True, forceinline=True)
+def least_gain(
+    data: Columns, goal: Goal, i: int, now: int, tax: float, slope: float, trade: int
+) -> tuple[float, float]:
+    """Change of risk, tax and toll alone, in a group that nothing washes; and of cash use.
+
+    `tax` is that of the trade made now. A trade that gains nothing here need not be looked at.
+    """
+    name = data.security[i]
+    old, new, held = weight_of(name, now), weight_of(name, trade), name.held
+    delta, traded = new - old, abs(new - held) - abs(old - held)
+    variance = (2.0 * slope + (name.factor_square + name.specific) * delta) * delta
+    ticket = 0.0
+    if name.ticket > 0.0:
+        ticket = name.ticket * (int(trade != 0) - int(now != 0))
+    cost = tax_alone(name, data.lot, trade) - tax + name.toll * traded + ticket
+    return goal.aversion * 0.5 * variance + cost, delta + name.cost * traded + ticket
 
 
 @njit(cache=True, forceinline=True)
@@ -290,7 +316,7 @@ def singles(
     scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
     changed, n = 0, data.security.shape[0]
     broken = _broken(data, limits, state.level, state.total)
-    for sweep in range(SWEEPS):
+    for sweep in range(_PASSES):
         before = changed
         for i in range(n):
             name = data.security[i]
@@ -300,10 +326,18 @@ def singles(
                 continue
             slope = slope_of(data, state, i, weight_of(name, state.units[i]))
             best, trade, found, nearest = -GAIN, 0, False, np.inf
+            now = state.units[i]
+            plain = broken <= 0.0 and not data.washed[name.group] and inside(name, now)
+            tax = tax_alone(name, data.lot, now) if plain else 0.0
             count = propose(data, state, goal, i, slope, out)
             for c in range(count):
-                if out[c] == state.units[i]:
+                if out[c] == now:
                     continue
+                if plain:
+                    least, _ = least_gain(data, goal, i, now, tax, slope, out[c])
+                    if least >= best:
+                        nearest = min(nearest, least)
+                        continue
                 change = change_of(data, state, i, out[c], slope)
                 worse = broken_after(data, limits, state, i, change, scratch, sums) - broken
                 gain = goal.aversion * 0.5 * change.variance + change.tax + PENALTY * worse
@@ -337,16 +371,26 @@ def _best_moves(
     half = security.shape[0] // 2
     score = np.full(security.shape[0], np.inf)
     out = np.zeros(CANDIDATES + 2, dtype=np.int64)
+    unpriced = goal.turnover == 0.0 and goal.short_gain == 0.0 and goal.long_gain == 0.0
     for i in range(data.security.shape[0]):
         name = data.security[i]
         if near[i] > most or (name.low >= name.held and name.high <= name.held):
             continue
         near[i] = np.inf
         slope = slope_of(data, state, i, weight_of(name, state.units[i]))
+        now = state.units[i]
+        plain = unpriced and not data.washed[name.group] and inside(name, now)
+        tax = tax_alone(name, data.lot, now) if plain else 0.0
         count = propose(data, state, goal, i, slope, out)
         for c in range(count):
-            if out[c] == state.units[i]:
+            if out[c] == now:
                 continue
+            if plain:
+                gain, use = least_gain(data, goal, i, now, tax, slope, out[c])
+                gain += goal.cash * use
+                if gain >= score[(half if use > 0.0 else 2 * half) - 1]:
+                    near[i] = min(near[i], gain)
+                    continue
             change = change_of(data, state, i, out[c], slope)
             gain = goal.aversion * 0.5 * change.variance + change.tax + goal.cash * change.use
             gain += goal.turnover * change.traded + PENALTY * change.outside

@@ -49,6 +49,26 @@ def parts_of(name: Record, lots: Any, units: int) -> Parts:
 
 
 @njit(cache=True, forceinline=True)
+def tax_alone(name: Record, lots: Any, units: int) -> float:
+    """The first of the parts by itself."""
+    tax = 0.0
+    if units >= 0:
+        return tax
+    every, left = empties(name, units), -units
+    for at in range(name.start, name.stop):
+        lot = lots[at]
+        if every:
+            tax += lot.tax * lot.width
+            continue
+        sold = min(left, lot.units)
+        tax += lot.tax * (sold * name.step)
+        left -= sold
+        if left <= 0:
+            break
+    return tax
+
+
+@njit(cache=True, forceinline=True)
 def group_parts(data: Columns, units: Codes, group: int, i: int, trade: int) -> Parts:
     """Tax and gains of a washed group when security i trades `trade`, the others `units`.
 
