@@ -83,6 +83,21 @@ def test_case_of_synthetic_control(run: Command) -> None:
     assert found["p_value_blocks"] > 0.1
 
 
+def test_published_walkthrough_of_two_cities(run: Command) -> None:
+    """GeoLift's own walkthrough: Chicago and Portland, first half of April."""
+    spec = {
+        "data": str(data("data/growth/geolift_test.csv")), "unit": "location", "time": "date",
+        "value": "Y", "treated": ["chicago", "portland"], "test": ["2021-04-01", "2021-04-15"],
+    }  # fmt: skip
+    found = run("synth", spec)
+    assert found["att"] == pytest.approx(155.556, abs=0.01)
+    assert found["percent_lift"] == pytest.approx(5.4, abs=0.05)
+    assert found["incremental"] == pytest.approx(4667, abs=1)
+    assert found["l2_imbalance"] == pytest.approx(909.489, abs=0.01)
+    assert found["scaled_l2_imbalance"] == pytest.approx(0.1636, abs=0.0001)
+    assert found["p_value_blocks"] < 0.05
+
+
 def territories(folder: Path, effect: float, cost: float) -> dict[str, Any]:
     random = np.random.default_rng(4)
     rows = ["date,unit,response,cost"]

@@ -28,6 +28,7 @@ _RANGES = 8
 _RARE = 20  # a category with fewer rows says too little of its own
 _PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0)
 _TUNING_SHARE = 0.8
+_FOLDS = 5
 _MISSING, _OTHER = "missing", "another value"
 # Attributes that decide nothing here, and wealth that was bought rather than told (L5).
 PROTECTED = ("age", "birth", "citizenship", "disability", "ethnic", "gender", "marital", "national",
@@ -119,26 +120,24 @@ def design(features: Sequence[Feature], columns: Mapping[str, Column]) -> Floats
 
 @dataclass(frozen=True)
 class ScoreModel:
-    """A fitted score; slope and shift calibrate its log-odds on days after its own."""
+    """A fitted score; `knots` turn its log-odds into chances that fit rows it had not seen."""
 
     features: tuple[Feature, ...]
     weights: Floats
     intercept: float
     penalty: float
-    slope: float
-    shift: float
+    knots: tuple[Floats, Floats]
     mean_design: Floats
     rows: int
     events: int
 
     def log_odds(self, columns: Mapping[str, Column]) -> Floats:
-        """Calibrated log-odds of every row."""
-        raw = design(self.features, columns) @ self.weights + self.intercept
-        return np.asarray(self.slope * raw + self.shift)
+        """Log-odds of every row before calibration: what reasons add up in."""
+        return np.asarray(design(self.features, columns) @ self.weights + self.intercept)
 
     def scores(self, columns: Mapping[str, Column]) -> Floats:
         """The chance of the next stage of every row."""
-        return np.asarray(scipy_part("special").expit(self.log_odds(columns)))
+        return np.asarray(np.interp(self.log_odds(columns), *self.knots))
 
     def reasons(self, columns: Mapping[str, Column], row: int) -> list[dict[str, Any]]:
         """What moves a score most against the average lead, in log-odds (L4)."""
@@ -148,14 +147,14 @@ class ScoreModel:
             level = feature.level_of(columns[feature.name][row])
             block = slice(at, at + len(feature.levels))
             usual = float(self.mean_design[block] @ self.weights[block])
-            effect = self.slope * (float(self.weights[at + level]) - usual)
+            effect = float(self.weights[at + level]) - usual
             found.append({"reason": feature.words(level), "effect": effect})
             at += len(feature.levels)
         return sorted(found, key=lambda r: (-abs(r["effect"]), r["reason"]))[:REASONS]
 
 
 def fit_score(columns: Mapping[str, Column], target: Floats) -> ScoreModel:
-    """Fit on rows in the order of time; penalty and calibration come from their last part (L2)."""
+    """Fit on rows in the order of time; the penalty comes from their last part (L2)."""
     events = int(target.sum())
     if events < FEWEST_EVENTS or events == len(target):
         raise InputError(
@@ -172,15 +171,15 @@ def fit_score(columns: Mapping[str, Column], target: Floats) -> ScoreModel:
     for penalty in _PENALTIES:
         weights, intercept = logistic(early_x, target[:cut], penalty)
         raw = late_x @ weights + intercept
-        fits.append((_log_loss(raw, target[cut:]), penalty, raw))
-    _, penalty, raw = min(fits, key=lambda fit: fit[0])
-    slope, shift = _calibration(raw, target[cut:])
+        fits.append((_log_loss(raw, target[cut:]), penalty))
+    _, penalty = min(fits)
     features = tuple(learn_feature(name, column) for name, column in columns.items())
     x = design(features, columns)
     weights, intercept = logistic(x, target, penalty)
     return ScoreModel(
-        features, weights, intercept, penalty, slope, shift, x.mean(axis=0), len(target), events
-    )
+        features, weights, intercept, penalty, _calibration(columns, target, penalty),
+        x.mean(axis=0), len(target), events,
+    )  # fmt: skip
 
 
 def logistic(x: Floats, target: Floats, penalty: float) -> tuple[Floats, float]:
@@ -205,22 +204,32 @@ def _log_loss(raw: Floats, target: Floats) -> float:
     return float((np.logaddexp(0, raw) - target * raw).mean())
 
 
-def _calibration(raw: Floats, target: Floats) -> tuple[float, float]:
-    """Slope and shift of log-odds on later rows; the penalty holds the slope near 1."""
-    if not 0 < target.sum() < len(target):
-        return 1.0, 0.0
-    optimize = scipy_part("optimize")
-
-    def loss(theta: Floats) -> float:
-        moved = theta[0] * raw + theta[1]
-        return float((np.logaddexp(0, moved) - target * moved).sum() + (theta[0] - 1) ** 2 / 2)
-
-    found = optimize.minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B")
-    return float(found.x[0]), float(found.x[1])
+def _calibration(
+    columns: Mapping[str, Column], target: Floats, penalty: float
+) -> tuple[Floats, Floats]:
+    """Log-odds and the chances behind them, every fifth of the rows scored by the other four."""
+    fold = np.arange(len(target)) % _FOLDS
+    raw = np.empty(len(target))
+    for k in range(_FOLDS):
+        learn, use = (
+            {n: [v for v, keep in zip(c, rows, strict=True) if keep] for n, c in columns.items()}
+            for rows in (fold != k, fold == k)
+        )
+        features = [learn_feature(name, column) for name, column in learn.items()]
+        weights, intercept = logistic(design(features, learn), target[fold != k], penalty)
+        raw[fold == k] = design(features, use) @ weights + intercept
+    scores, means = isotonic_knots(raw, target)
+    least = 1 / (len(target) + 2)  # no chance is certain
+    return scores, np.clip(means, least, 1 - least)
 
 
 def isotonic(chance: Floats, target: Floats, later: Floats) -> Floats:
-    """Chances that rise with the score and fit what was observed (pool adjacent violators)."""
+    """Chances that rise with the score and fit what was observed, for later scores."""
+    return np.asarray(np.interp(later, *isotonic_knots(chance, target)))
+
+
+def isotonic_knots(chance: Floats, target: Floats) -> tuple[Floats, Floats]:
+    """Scores and the chances at them, by pooling adjacent violators."""
     values, at = np.unique(chance, return_inverse=True)
     rows = np.bincount(at.reshape(-1)).astype(np.float64)
     outcome = np.bincount(at.reshape(-1), target) / rows
@@ -232,8 +241,7 @@ def isotonic(chance: Floats, target: Floats, later: Floats) -> Floats:
             low, _, mean_below, m = pools[-1]
             pools[-1] = [low, high, (mean_below * m + mean_above * n) / (m + n), m + n]
     knots = np.array(pools)
-    scores, means = knots[:, :2].reshape(-1), np.repeat(knots[:, 2], 2)
-    return np.asarray(np.interp(later, scores, means))
+    return knots[:, :2].reshape(-1), np.repeat(knots[:, 2], 2)
 
 
 # --- rules ---------------------------------------------------------------------------------------

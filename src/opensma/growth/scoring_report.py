@@ -69,7 +69,7 @@ def score_document(
     train = {name: column[:cut] for name, column in inputs.items()}
     test = {name: column[cut:] for name, column in inputs.items()}
     model = scoring.fit_score(train, target[:cut])
-    chance = model.scores(test)
+    chance, ranking = model.scores(test), model.log_odds(test)
     rows = [
         {"id": ids[cut + i], "score": float(chance[i]), "reasons": model.reasons(test, i)}
         for i in range(len(chance))
@@ -79,15 +79,21 @@ def score_document(
     ]  # fmt: skip
     return {
         "model": "logistic", "penalty": model.penalty, "train": {"rows": cut, "events": events},
-        "test": measures(chance, target[cut:], seed),
-        "recalibrated": _recalibrated(chance, target[cut:], ids[cut:], seed),
+        "test": measures(chance, target[cut:], seed, ranking),
+        "recalibrated": _recalibrated(ranking, target[cut:], ids[cut:], seed),
         "plain_logistic": measures(_plain(train, target[:cut], test), target[cut:], seed),
         "scores": rows, "warnings": warnings,
     }  # fmt: skip
 
 
-def measures(chance: Floats, target: Floats, seed: int) -> dict[str, Any]:
-    """Brier score, area under the curve, reliability by tenths and lift of the best tenth (L3)."""
+def measures(
+    chance: Floats, target: Floats, seed: int, ranking: Floats | None = None
+) -> dict[str, Any]:
+    """Brier score, area under the curve, reliability by tenths and lift of the best tenth (L3).
+
+    `ranking` orders leads of equal chance; without it they count as equal.
+    """
+    ranked = chance if ranking is None else ranking
     parts = _tenths(chance)
     reliability = [
         {"n": len(part), "predicted": float(chance[part].mean()),
@@ -96,15 +102,15 @@ def measures(chance: Floats, target: Floats, seed: int) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "rows": len(target), "events": int(target.sum()),
-        "brier": float(((chance - target) ** 2).mean()), "auc": _auc(chance, target),
+        "brier": float(((chance - target) ** 2).mean()), "auc": _auc(ranked, target),
         "reliability": reliability,
         "largest_gap": max(abs(r["predicted"] - r["observed"]) for r in reliability),
-        "lift_top_tenth": _lift(chance, target, seed),
+        "lift_top_tenth": _lift(ranked, target, seed),
     }  # fmt: skip
 
 
 def _recalibrated(
-    chance: Floats, target: Floats, ids: Sequence[Any], seed: int
+    ranking: Floats, target: Floats, ids: Sequence[Any], seed: int
 ) -> dict[str, Any] | None:
     """Calibrated again on the later part: judged on the same rows, and each half by the other.
 
@@ -113,14 +119,15 @@ def _recalibrated(
     half = np.array([int(sha256(str(name).encode()).hexdigest(), 16) % 2 for name in ids])
     if any(not 0 < target[half == side].sum() < (half == side).sum() for side in (0, 1)):
         return None
-    crossed = np.empty_like(chance)
+    crossed = np.empty_like(ranking)
     for side in (0, 1):
         learn, use = half != side, half == side
-        crossed[use] = scoring.isotonic(chance[learn], target[learn], chance[use])
-    same = scoring.isotonic(chance, target, chance)
+        crossed[use] = scoring.isotonic(ranking[learn], target[learn], ranking[use])
+    same = scoring.isotonic(ranking, target, ranking)
     return {
-        "same_rows": measures(same, target, seed), "other_half": measures(crossed, target, seed)
-    }  # fmt: skip
+        "same_rows": measures(same, target, seed, ranking),
+        "other_half": measures(crossed, target, seed),
+    }
 
 
 def _tenths(chance: Floats) -> list[Ints]:
