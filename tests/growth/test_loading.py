@@ -335,6 +335,37 @@ def test_the_version_of_the_export_day_is_used(warehouse: Any, tmp_path: Path) -
     ]
 
 
+def test_visits_of_a_web_site_get_their_channel_by_the_dated_rules(
+    warehouse: Any, tmp_path: Path
+) -> None:
+    """K1, K2, K6, K10, K13; a page of our own that led here is no touch."""
+    (tmp_path / "visits.csv").write_text(
+        "visit,at,page,from\n"
+        "v1,2024-03-01 10:00:00,https://sma.example/?gclid=1,\n"
+        "v2,2024-03-01 11:00:00,https://sma.example/a,https://perplexity.ai/search\n"
+        "v3,2024-03-01 12:00:00,https://sma.example/a,https://www.google.com/\n"
+        "v4,2024-03-01 13:00:00,https://sma.example/a,https://sma.example/b\n"
+        "v5,2024-03-01 14:00:00,https://sma.example/a,\n"
+    )
+    table = {
+        "table": "touch", "file": "visits",
+        "columns": {"touch_id": "visit", "ts": "at", "kind": {"constant": "visit"}},
+        "classify": {"landing_url": "page", "referrer": "from", "own_hosts": ["sma.example"]},
+    }  # fmt: skip
+    path = tmp_path / "mapping.json"
+    versions = [{"valid_from": "2020-01-01", "tables": [table]}]
+    path.write_text(json.dumps({"mapping": "web", "versions": versions}))
+    load(warehouse, tmp_path, str(path))
+    rows = query(warehouse, "SELECT touch_id, channel, rule, rules_version FROM touch ORDER BY 1")
+    assert [(r["touch_id"], r["channel"], r["rule"]) for r in rows] == [
+        ("v1", "paid_search", "K2"),
+        ("v2", "ai_assistant", "K6"),
+        ("v3", "organic_search", "K10"),
+        ("v5", "direct", "K13"),
+    ]
+    assert all(r["rules_version"] for r in rows)
+
+
 MAVEN = {
     "mapping": "pipeline",
     "versions": [{"valid_from": "2010-01-01", "tables": [

@@ -17,6 +17,7 @@ from opensma.growth.warehouse.checks import check_all
 from opensma.growth.warehouse.mapping import Mapped, Rule, TableMapping
 from opensma.growth.warehouse.schema import Kind, Table, table_named
 from opensma.growth.warehouse.store import changed, first_row, one_transaction
+from opensma.growth.warehouse.web import FILLED, classify_rows, rules_for_filled
 
 if TYPE_CHECKING:
     from opensma.growth.warehouse.store import Connection
@@ -107,7 +108,13 @@ class _Stage:
     def run(self, plain: bool) -> Staged:
         """All steps; the typed table has `_line` besides its columns."""
         columns = self._read()
-        rules = self._plain_rules(columns) if plain else self.part.rules
+        rules = self._plain_rules(columns) if plain else dict(self.part.rules)
+        if self.part.classified is not None:
+            for column in (self.part.classified.landing_url, self.part.classified.referrer):
+                self._known(column, columns)
+            classify_rows(self.connection, self.raw, self.part.classified)
+            rules |= rules_for_filled()
+            columns = [*columns, *FILLED.values()]
         self._map(rules, columns)
         for target, rule in rules.items():
             if rule.values is not None and rule.default is None:

@@ -37,6 +37,15 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Classified:
+    """Columns of a web log from which the channel of a touch is found."""
+
+    landing_url: str
+    referrer: str
+    own_hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TableMapping:
     """One file's columns for one table; `keep` chooses rows by the values of a column."""
 
@@ -45,6 +54,7 @@ class TableMapping:
     rules: Mapping[str, Rule]
     keep: tuple[str, tuple[str, ...]] | None
     optional: bool
+    classified: Classified | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +115,28 @@ def _table(name: str, spec: Mapping[str, Any]) -> TableMapping:
     if unknown := sorted(set(rules) - set(table.names)):
         message = f"Table '{table.name}' has no column '{unknown[0]}'."
         raise _wrong(name, message, f"Its columns are {', '.join(table.names)}.")
-    if missing := [c.name for c in table.columns if c.needed and c.name not in rules]:
+    classified = _classified(name, table.name, spec.get("classify"))
+    given = {*rules, "channel"} if classified else set(rules)
+    if missing := [c.name for c in table.columns if c.needed and c.name not in given]:
         message = f"Nothing is mapped to {table.name}.{missing[0]}, which is needed."
         raise _wrong(name, message, "Add a rule for it.")
     keep = spec.get("keep")
     chosen = (str(keep["column"]), tuple(keep["in"])) if keep else None
     return TableMapping(
-        table.name, str(spec["file"]), rules, chosen, bool(spec.get("optional", False))
+        table.name, str(spec["file"]), rules, chosen, bool(spec.get("optional", False)), classified
     )
+
+
+def _classified(name: str, table: str, spec: object) -> Classified | None:
+    """`classify` of a touch table: the landing page, the referrer, and the firm's own hosts."""
+    if spec is None:
+        return None
+    keys = {"landing_url", "referrer", "own_hosts"}
+    if table != "touch" or not isinstance(spec, dict) or set(spec) != keys:
+        message = "`classify` stands in a touch table and names landing_url, referrer, own_hosts."
+        raise _wrong(name, message, "Give the two columns and a list of hosts.")
+    hosts = tuple(str(host) for host in spec["own_hosts"])
+    return Classified(str(spec["landing_url"]), str(spec["referrer"]), hosts)
 
 
 def _rule(name: str, rule: object) -> Rule:
