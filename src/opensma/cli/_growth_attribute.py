@@ -67,7 +67,8 @@ def _show(found: dict[str, Any]) -> None:
         columns = ("channel", "share", "5 to 95 %", "conversions", "value", "removal", "rank")
         rows = [
             (r["channel"], _percent(r["share"]), _interval(r["interval"]),
-             f"{r['conversions']:,.2f}", f"{r['value']:,.2f}", _percent(r.get("removal_effect")), r["rank"])
+             f"{r['conversions']:,.2f}", f"{r['value']:,.2f}",
+             _percent(r.get("removal_effect")), r["rank"])
             for r in part["channels"]
         ]  # fmt: skip
         table(f"{part['model']}: {part['definition']} (n={totals['conversions']})", columns, rows)
