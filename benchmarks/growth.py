@@ -2,9 +2,9 @@
 
     python benchmarks/growth.py [--journeys N] [--channels K] [--seed S] [--json]
 
-The file is generated from the seed. Where ChannelAttribution or do-attribution is installed
-(neither is a dependency: the first is GPL-3, and both are only compared), its Markov model runs on
-the same journeys in the same process, and ratios are printed.
+The file is generated from the seed. Where ChannelAttribution is installed (GPL-3: never a
+dependency, only compared), its simulated Markov model runs on the same journeys in the same
+process, up to 200,000 of them, and the ratio is printed.
 """
 
 import argparse
