@@ -32,7 +32,7 @@ _MODELS = ("first", "last", "linear", "position", "time-decay", "shapley", "mark
 )  # fmt: skip
 @click.option(
     "--bootstrap", type=click.IntRange(0, 100_000), is_flag=False, flag_value=1000, metavar="DRAWS",
-    help="Draws behind the intervals.  [default: 1000 up to 100,000 journeys, none above]",
+    help="Draws behind the intervals.  [default: 1000 up to 10,000 rows, none for large files]",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(

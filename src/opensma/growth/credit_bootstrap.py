@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from opensma.growth.credit_paths import Floats, Ints, PathTable
 
 LOW, HIGH = 5.0, 95.0
-_MOST_INDEXED = 20_000_000  # journeys that fit in one index; above, cells are drawn one by one
+_MOST_INDEXED = 20_000_000  # journeys that fit in one index
+_CELL_COST = 8  # drawing the count of a cell takes as long as drawing so many journeys
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,12 @@ def resample(
     return {m: Resampled(np.array(rows).reshape(-1, size)) for m, rows in found.items()}
 
 
+def draw_cost(paths: PathTable) -> float:
+    """Work of one draw, in journeys drawn: there are two ways, and the cheaper one is taken."""
+    journeys = float(paths.conversions.sum() + paths.nulls.sum())
+    return min(journeys, 2.0 * _CELL_COST * paths.rows)
+
+
 class _Sampler:
     """Multinomial draws over rows, converting and not, as many journeys as were observed."""
 
@@ -73,7 +80,8 @@ class _Sampler:
         self.counts, self.random = counts, random
         self.total = int(counts.sum())
         cells = np.arange(len(counts), dtype=np.int32)
-        self.owner = np.repeat(cells, counts) if self.total <= _MOST_INDEXED else None
+        indexed = self.total <= min(_MOST_INDEXED, _CELL_COST * len(counts))
+        self.owner = np.repeat(cells, counts) if indexed else None
 
     def draw(self) -> Floats:
         """How often each cell came up."""

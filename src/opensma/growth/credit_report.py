@@ -21,12 +21,12 @@ from opensma.growth.credit import (
     credit_of,
     no_times,
 )
-from opensma.growth.credit_bootstrap import Resampled, resample
+from opensma.growth.credit_bootstrap import Resampled, draw_cost, resample
 
 if TYPE_CHECKING:
     from opensma.growth.credit_paths import PathTable
 
-AUTOMATIC_JOURNEYS = 100_000  # up to here intervals take about a second and come unasked
+AUTOMATIC_COST = 160_000  # up to here intervals take about a second and come unasked
 DRAWS = 1000
 _SAME = 12  # digits: shares that differ by less are equal, and sorted by name
 
@@ -81,12 +81,11 @@ def _chosen(paths: PathTable, model: str) -> Sequence[str]:
 
 
 def _draws(paths: PathTable, settings: Settings) -> int:
-    journeys = float(paths.conversions.sum() + paths.nulls.sum())
     if not paths.conversions.any():
         return 0
     if settings.draws is not None:
         return settings.draws
-    return DRAWS if journeys <= AUTOMATIC_JOURNEYS else 0
+    return DRAWS if draw_cost(paths) <= AUTOMATIC_COST else 0
 
 
 def _totals(paths: PathTable) -> dict[str, Any]:
