@@ -179,9 +179,13 @@ tr.total{border-top:1px solid var(--ink);border-bottom:none}
 tr.total th,tr.total td{font-weight:650}
 .note{color:var(--muted);font-size:12.5px;max-width:96ch;margin:6px 0 0}
 ul{max-width:96ch;padding-left:18px;margin:8px 0 60px}li{margin:3px 0}
-@media(max-width:900px){.figures{grid-template-columns:repeat(2,1fr)}header,main{padding:0 16px}}
-@media print{@page{size:A4 landscape;margin:12mm}body{font-size:11px}nav{display:none}
-header,main{max-width:none;padding:0}section{break-inside:auto;margin-top:20px}
-h2,h3{break-after:avoid}tr,figure{break-inside:avoid}table{font-size:10px}th,td{padding:2px 5px}
-.wide{overflow:visible}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
+@media screen and (max-width:900px){.figures{grid-template-columns:repeat(2,1fr)}
+header,main{padding:0 16px}}
+@media print{@page{size:A4 landscape;margin:11mm}body{font-size:11px}nav{display:none}
+header,main{max-width:none;padding:0}header{padding-top:0}.figures{margin:12px 0 0}
+section{margin-top:18px}h2,h3,figcaption{break-after:avoid}
+tr,figure,.wide,.note{break-inside:avoid}.note{break-before:avoid}
+figure svg{max-height:66mm;width:auto}table{font-size:9.5px}th,td{padding:2px 5px}
+.wide{overflow:visible}ul{margin-bottom:0}
+*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """
