@@ -110,7 +110,7 @@ def removal_effects(chain: Chain, channels: int, conversions: Floats, nulls: Flo
 
 
 def _effects(chain: Chain, channels: int, visits: Floats, reach: Floats) -> Floats:
-    if chain.states == channels + 1:  # one state for each channel: the blocks are single numbers
+    if np.array_equal(chain.channel_of_state, np.arange(channels)):  # blocks are single numbers
         share = visits[0, 1:] / np.diagonal(visits)[1:] * reach[1:] / reach[0]
         return np.asarray(share)
     effects = np.zeros(channels)
