@@ -14,6 +14,7 @@ from opensma.cli.day import market_option
 from opensma.cli.output import book_option, date_option, emit_json, json_option, note, plain, table
 
 if TYPE_CHECKING:
+    from opensma.measure.after_tax_book import TaxManagement
     from opensma.measure.length import PeriodReturn
     from opensma.measure.performance import Performance
 
@@ -67,6 +68,7 @@ def account_command(
     from opensma.book.market_link import market_of
     from opensma.book.master import find_account
     from opensma.book.store import open_book
+    from opensma.measure.after_tax_book import account_tax_management
     from opensma.measure.performance import account_performance
 
     opened = open_book(book)
@@ -74,12 +76,15 @@ def account_command(
         find_account(connection, account_id)  # a wrong id is told before a missing market
     market = market_of(opened, market_path)
     found = account_performance(opened, market, account_id, period["from"], period["to"])
+    managed = account_tax_management(opened, market, found)
     if as_json:
-        emit_json(_document(found))
+        emit_json(_document(found, managed))
         return
     whole = found.time_weighted
     table(f"{account_id}, {whole.start} to {whole.end}", ("figure", "value"), _figures(found))
-    for why in found.missing:
+    if managed is not None:
+        table("Tax management", ("figure", "value"), _tax_figures(managed))
+    for why in (*found.missing, *(() if managed is None else managed.missing)):
         click.echo(f"Not shown: {why}")
 
 
@@ -118,6 +123,28 @@ def _figures(found: Performance) -> list[tuple[str, str]]:
     return rows
 
 
+def _tax_figures(found: TaxManagement) -> list[tuple[str, str]]:
+    from opensma.report.words import money, percent, signed_money, signed_percent
+
+    rows = [("after-tax, mark-to-liquidation", _return(found.mark_to_liquidation))]
+    if (shadow := found.shadow) is not None:
+        alpha = shadow.alpha
+        rows += [
+            ("benchmark after tax (shadow)", _return(shadow.after_tax)),
+            ("excess after tax", signed_percent(alpha.excess_after)),
+            ("excess before tax", signed_percent(alpha.excess_pre)),
+            ("tax alpha", f"{signed_percent(alpha.tax_alpha)}, shadow basis: {shadow.start.value}"),
+        ]
+    short, long = found.unrealised_short_cents, found.unrealised_long_cents
+    share = signed_percent(found.unrealised_share)
+    rows += [
+        ("unrealised", f"{signed_money(short)} short-term, {signed_money(long)} long-term"),
+        ("unrealised, share of value", share),
+        ("losses harvested", f"{money(found.harvested_cents)}, {percent(found.harvest_yield)}"),
+    ]
+    return rows
+
+
 def _return(one: PeriodReturn) -> str:
     from opensma.report.words import percent
 
@@ -126,7 +153,7 @@ def _return(one: PeriodReturn) -> str:
     return f"{percent(one.cumulative)}, {percent(one.annualised)} a year"
 
 
-def _document(found: Performance) -> dict[str, Any]:
+def _document(found: Performance, managed: TaxManagement | None) -> dict[str, Any]:
     """All figures, with the yearly ones where there are any."""
     document: dict[str, Any] = plain(found)
     for place, name in ((document, "time_weighted"), (document, "benchmark")):
@@ -136,4 +163,8 @@ def _document(found: Performance) -> dict[str, Any]:
     if found.after_tax is not None:
         yearly = found.after_tax.pre_liquidation.annualised
         document["after_tax"]["pre_liquidation"]["annualised"] = yearly
+    document["tax_management"] = None if managed is None else plain(managed)
+    if managed is not None and managed.shadow is not None:
+        tax = document["tax_management"]
+        tax["shadow"]["alpha"]["tax_alpha"] = managed.shadow.alpha.tax_alpha
     return document

@@ -260,6 +260,14 @@ class Market:
         return self._index_levels
 
     @cached_property
+    def _index_income(self) -> Floats:
+        return returns.benchmark_income(self)
+
+    def benchmark_income(self) -> Floats:
+        """Dividends (days,) that are in the index's return of a day, as a share of the level."""
+        return self._index_income
+
+    @cached_property
     def content_hash(self) -> str:
         """SHA-256 of everything in the panel: same facts, same hash."""
         digest = hashlib.sha256()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from opensma.market.actions import adjustment_arrays
+from opensma.market.actions import ActionKind, adjustment_arrays
 from opensma.units import MICROS, Ints
 
 if TYPE_CHECKING:
@@ -42,6 +42,20 @@ def total_returns(market: Market) -> Floats:
         moved = (close[1:] * factor[1:] + cash[1:]) / before - 1.0
     result[1:] = np.where(before > 0, moved, np.nan)
     return result
+
+
+def benchmark_income(market: Market) -> Floats:
+    """(days,) cash dividends of the members as a share of the index's last level; 0 at first."""
+    paid_out = tuple(a for a in market.actions if a.kind is ActionKind.CASH_DIVIDEND)
+    _, cash = adjustment_arrays(paid_out, market.days, len(market.security_id))
+    carried, _ = carry_forward(market.close_micros, market.days, market.listed_until)
+    close = carried / MICROS
+    known = member_matrix(market)[1:] & np.isfinite(market.total_returns()[1:])
+    shares = np.where(known, shares_matrix(market)[:-1], 0)
+    total = (close[:-1] * shares).sum(axis=1)
+    paid = (cash[1:] * shares).sum(axis=1)
+    income = np.divide(paid, total, out=np.zeros_like(total), where=total > 0)
+    return np.concatenate([[0.0], income])
 
 
 def benchmark_levels(market: Market) -> Floats:

@@ -157,9 +157,7 @@ def measure(
         time_weighted=PeriodReturn(start, end, linked(own)),
         benchmark=PeriodReturn(start, end, linked(theirs)),
         money_weighted=_money_weighted(series, rows, start, begin, missing),
-        after_tax=_after_tax(
-            account, series, rows, (start, end), returns, realised, profiles, missing
-        ),
+        after_tax=_after_tax(account, series, rows, (start, end), realised, profiles, missing),
         tracking_error=error,
         beta=beta,
         max_drawdown=float(risk.drawdowns(own)),
@@ -227,25 +225,22 @@ def _after_tax(
     series: DailyValues,
     rows: slice,
     period: tuple[date, date],
-    returns: Floats,
     realised: Ints,
     profiles: Sequence[TaxProfile],
     missing: list[str],
 ) -> AfterTaxPeriod | None:
     """None for a tax-exempt account or without rates, never a tax of zero (M50)."""
     days = series.days[rows]
-    short, long = (_rates(profiles, days, name) for name in ("short_rate", "long_rate"))
+    short, long = (rates_on(profiles, days, name) for name in ("short_rate", "long_rate"))
     if not account.taxed or short is None or long is None:
         why = "the account is tax-exempt" if not account.taxed else "no tax rates are on file"
         missing.append(f"after-tax return: {why}")
         return None
     amounts = realised[:, rows]
-    tax = amounts[0] * short + (amounts[1] + amounts[2]) * long
-    before = np.append(0, series.value_cents[:-1])[rows]
-    base = (before + series.inflow_cents[rows]).astype(np.float64)
-    cost = np.divide(tax, base, out=np.zeros_like(base), where=base > 0)
+    tax = _tax(amounts, short, long)
+    daily = after_tax_daily(series, rows, realised, short, long)
     return AfterTaxPeriod(
-        PeriodReturn(*period, linked(returns[rows] - cost)),
+        PeriodReturn(*period, linked(daily)),
         round(float(tax.sum())),
         int(amounts[0].sum()),
         int(amounts[1].sum()),
@@ -255,7 +250,25 @@ def _after_tax(
     )
 
 
-def _rates(profiles: Sequence[TaxProfile], days: Ints, name: str) -> Floats | None:
+def _tax(amounts: Ints, short: Floats, long: Floats) -> Floats:
+    taxed: Floats = amounts[0] * short + (amounts[1] + amounts[2]) * long
+    return taxed
+
+
+def after_tax_daily(
+    series: DailyValues, rows: slice, realised: Ints, short: Floats, long: Floats
+) -> Floats:
+    """(days of the period,) returns less the day's tax over its base (M41)."""
+    returns = series_returns(series.value_cents, series.inflow_cents, series.outflow_cents)
+    tax = _tax(realised[:, rows], short, long)
+    before = np.append(0, series.value_cents[:-1])[rows]
+    base = (before + series.inflow_cents[rows]).astype(np.float64)
+    cost: Floats = np.divide(tax, base, out=np.zeros_like(base), where=base > 0)
+    daily: Floats = returns[rows] - cost
+    return daily
+
+
+def rates_on(profiles: Sequence[TaxProfile], days: Ints, name: str) -> Floats | None:
     """The rate in force on each day (M48); None when a day has none."""
     known = sorted((date.fromisoformat(p.valid_from).toordinal(), p) for p in _unique(profiles))
     starts = np.array([start for start, _ in known], dtype=np.int64)

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from opensma.book.series import DailyValues
+from opensma.measure.after_tax_book import TaxManagement
 from opensma.measure.length import PeriodReturn, years_later
 from opensma.measure.membership import first_of_month
 from opensma.measure.performance import Performance
@@ -88,7 +89,7 @@ def why_missing(found: Performance) -> dict[str, str]:
     return dict(text.split(": ", 1) for text in found.missing)
 
 
-def figures(found: Performance) -> list[Figure]:
+def figures(found: Performance, managed: TaxManagement | None = None) -> list[Figure]:
     """Every return of the page in the order of what a reader asks."""
     missing = why_missing(found)
     own, taxed = found.money_weighted, found.after_tax
@@ -129,7 +130,29 @@ def figures(found: Performance) -> list[Figure]:
             "The time-weighted return less tax on what was realised. Losses count in full, which "
             "assumes that the owner can use them; gains not yet realised are not taxed.",
         ),
+        *([] if managed is None else _liquidated(managed)),
     ]
+
+
+def _liquidated(managed: TaxManagement) -> list[Figure]:
+    found = [
+        _figure(
+            "After-tax, mark-to-liquidation",
+            managed.mark_to_liquidation,
+            "The same, and the change of the tax that selling everything would cost, month by "
+            "month: what waits in the lots is counted as if it were due.",
+        )
+    ]
+    if managed.shadow is not None:
+        found.append(
+            _figure(
+                "Benchmark after tax",
+                managed.shadow.after_tax,
+                "The benchmark as if this account had held it: the same flows on the same days, "
+                "the same tax rates and starting basis, its own lots.",
+            )
+        )
+    return found
 
 
 def _figure(name: str, one: PeriodReturn, meaning: str) -> Figure:

@@ -23,6 +23,7 @@ from opensma.book.taxviews import TaxYear, tax_year
 from opensma.book.views import AccountView, ProgramView, account_view, activity, program_view
 from opensma.errors import InputError, OpensmaError
 from opensma.market import Market
+from opensma.measure.after_tax_book import account_tax_management
 from opensma.measure.performance import account_performance
 from opensma.report.charts import value_chart
 from opensma.report.explain import why_not_traded, why_traded
@@ -161,11 +162,13 @@ class Portal:
         if series is not None and len(series.days) > 1:
             first = performance.opening(period, series)
             found = account_performance(self.book, self.market, account_id, first, None)
+            managed = account_tax_management(self.book, self.market, found)
             lines = self._growth(view, period)
             assert lines is not None
             values |= {
                 "found": found,
-                "figures": performance.figures(found),
+                "managed": managed,
+                "figures": performance.figures(found, managed),
                 "lines": lines,
                 "months": performance.month_rows(lines, series),
                 "flows": performance.flow_rows(series, first),
