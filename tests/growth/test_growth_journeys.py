@@ -144,8 +144,9 @@ def test_a_later_inflow_takes_the_touches_since_the_event_before(world: World) -
 
 def test_no_touch_is_unattributed_and_a_platform_needs_evidence(world: World) -> None:
     """J5."""
+    connection = world.derive()
     for model in MODELS:
-        assert weights(world.derive(), model) == {"(unattributed)": 1_000_000_000}
+        assert weights(connection, model) == {"(unattributed)": 1_000_000_000}
     gate = ("f1", "causeway", "s", "approved", "2024-04-01 00:00:00", None)
     world.tables["gate"] = [gate]
     assert weights(world.derive(), "first") == {"(unattributed)": 1_000_000_000}, "approved later"
