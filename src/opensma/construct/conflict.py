@@ -1,8 +1,8 @@
 """Why no plan exists: the smallest set of wishes and limits that cannot hold together.
 
-Bounds, sector bands and the cash band are compared as intervals; limits over the whole account
-are asked for alone, with everything else at no cost. The set is found by leaving out one wish at
-a time for as long as the rest still conflicts.
+Bounds, sector bands and the cash band are compared as intervals; whether limits over the whole
+account can be kept is asked without a full solve (`meet`). The set is found by leaving out halves,
+then one wish at a time, for as long as the rest still conflicts.
 """
 
 from __future__ import annotations
@@ -13,10 +13,18 @@ from dataclasses import replace
 import numpy as np
 
 from opensma.construct.check import Violation
-from opensma.construct.decide import measures
-from opensma.construct.limits import relaxed
+from opensma.construct.meet import Room, Sales, by_relaxing, by_sorting, limits_meet
 from opensma.construct.plan import Status
-from opensma.construct.prepare import Choice, Prepared, account_value, blocked, desk
+from opensma.construct.prepare import (
+    Choice,
+    Prepared,
+    account_value,
+    blocked,
+    bounds,
+    desk,
+    held_shares,
+    whole_limits,
+)
 from opensma.construct.problem import Account, Floats, Limits, Mask, Taxpayer
 
 _SLACK = 2e-4
@@ -30,17 +38,23 @@ def explain(
     prepared: Prepared, taxpayer: Taxpayer, position: int, as_of: int, violation: Violation
 ) -> tuple[Status, str]:
     """Status and message for an account without a plan; names the smallest conflicting set."""
-    account = taxpayer.accounts[position]
-    items = _items(prepared, taxpayer, account)
+    core = smallest_conflict(prepared, taxpayer, position, as_of)
+    if not core:
+        text = f"No plan was found that keeps every limit; nearest miss: {violation.message}."
+        return Status.FAILED, text
+    return Status.INFEASIBLE, f"These cannot hold together: {_words(prepared, core)}."
+
+
+def smallest_conflict(
+    prepared: Prepared, taxpayer: Taxpayer, position: int, as_of: int
+) -> list[Item]:
+    """Wishes and limits that cannot hold together, each of them needed; none if all can."""
+    items = _items(prepared, taxpayer, taxpayer.accounts[position])
 
     def feasible(kept: list[Item]) -> bool:
         return _feasible(prepared, taxpayer, position, as_of, kept)
 
-    if feasible(items):
-        text = f"No plan was found that keeps every limit; nearest miss: {violation.message}."
-        return Status.FAILED, text
-    core = _smallest(items, feasible)
-    return Status.INFEASIBLE, f"These cannot hold together: {_words(prepared, core)}."
+    return [] if feasible(items) else _smallest(items, feasible)
 
 
 def _items(prepared: Prepared, taxpayer: Taxpayer, account: Account) -> list[Item]:
@@ -102,17 +116,41 @@ def _feasible(
         return False
     if not any(kind in _ACCOUNT_KINDS for kind, _ in kept):
         return True
+    limits = np.array(whole_limits(account, account_value(prepared.universe, account)))
+    limits = limits + np.where(np.isfinite(limits), 0.01 * np.abs(limits), 0.0) + 1e-7
+    linear = limits.copy()
+    linear[0] = np.inf
+    room, sales = _room(prepared, account, barred)
+    if np.isfinite(linear).any() and not limits_meet(by_sorting(room, sales), linear):
+        return False
+    if account.te_cap is None:
+        return True
     accounts = list(taxpayer.accounts)
     accounts[position] = replace(account, st_rate=0.0, lt_rate=0.0, whole_shares=False)
     alone = replace(taxpayer, accounts=tuple(accounts))
     none = np.zeros(len(barred), dtype=bool)
     table = desk(prepared, alone, position, as_of, Choice(barred, none))
-    found = relaxed(table)
-    reached = measures(found.desk.data, found.weight)
-    wanted = np.array(table.limits)
-    return bool(
-        (reached <= wanted + np.where(np.isfinite(wanted), 0.01 * np.abs(wanted), 0.0) + 1e-7).all()
+    return limits_meet(by_relaxing(table), limits)
+
+
+def _room(prepared: Prepared, account: Account, barred: Mask) -> tuple[Room, Sales]:
+    universe, lots, limits = prepared.universe, account.lots, account.limits
+    value = account_value(universe, account)
+    held = held_shares(account, len(universe.price)) * universe.price / value
+    low, high = bounds(prepared, account, held, Choice(barred, np.zeros_like(barred)))
+    room = Room(
+        low,
+        high,
+        held,
+        universe.sector,
+        limits.sector_min,
+        limits.sector_max,
+        1.0 - account.cash_high,
+        1.0 - account.cash_low,
     )
+    price = universe.price[lots.security]
+    width, gain = lots.quantity * price / value, 1.0 - lots.basis / (lots.quantity * price)
+    return room, Sales(lots.security, width, gain, lots.long_term)
 
 
 def _only(prepared: Prepared, account: Account, kept: list[Item]) -> tuple[Account, Mask]:

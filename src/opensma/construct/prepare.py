@@ -194,7 +194,7 @@ def desk(prepared: Prepared, taxpayer: Taxpayer, position: int, as_of: int, choi
         *wash,
         np.zeros(0, dtype=FOREIGN),
     )
-    limits = _limits(account, value)
+    limits = whole_limits(account, value)
     relief, last = np.zeros(n), np.full(n, -1)
     return Desk(account, data, limits, order, value, unit, unit == 1.0, relief, last)
 
@@ -319,7 +319,9 @@ def rows(universe: Universe, account: Account) -> tuple[Codes, Floats, Floats]:
     return number[universe.sector], low, high
 
 
-def _limits(account: Account, value: float) -> Limits:
+def whole_limits(account: Account, value: float) -> Limits:
+    """Limits over the whole account in shares of V, infinite where there is none."""
+
     def or_inf(limit: float | None, scale: float = 1.0) -> float:
         return np.inf if limit is None else limit * scale
 
