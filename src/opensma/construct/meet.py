@@ -161,7 +161,7 @@ def _filled(room: Room, sales: Sales, order: Codes, cost: Floats, toll: float) -
     filled = np.cumsum(may[rank]) - may[rank]
     taken = np.empty_like(may)
     taken[rank] = np.clip(total - filled, 0.0, may[rank])
-    filled_up = np.empty_like(may)
+    filled_up: Floats = np.empty_like(may)
     filled_up[by_sector] = must + taken
     return filled_up
 
@@ -199,6 +199,7 @@ def by_relaxing(desk: Desk) -> Cheapest:
         before[0] = aversion
         weight = np.zeros(len(security))
         relax(priced, aversion, dual, centre, weight)
-        return np.asarray(measures(priced, weight))
+        found: Floats = measures(priced, weight)
+        return found
 
     return cheapest
