@@ -88,6 +88,37 @@ def account_command(
         click.echo(f"Not shown: {why}")
 
 
+@group.command("household")
+@click.argument("taxpayer_id", metavar="TAXPAYER")
+@book_option
+@json_option
+def household_command(taxpayer_id: str, book: str, as_json: bool) -> None:
+    """Returns of all accounts of a taxpayer as one; transfers between them are no flows."""
+    from opensma.book.store import open_book
+    from opensma.measure.household_book import household_performance
+    from opensma.report.words import money, percent
+
+    found = household_performance(open_book(book), taxpayer_id)
+    whole, own = found.time_weighted, found.money_weighted
+    if as_json:
+        document: dict[str, Any] = plain(found)
+        document["time_weighted"]["annualised"] = whole.annualised
+        emit_json(document)
+        return
+    rows = [
+        ("accounts", ", ".join(found.account_ids)),
+        ("value", money(found.end_cents)),
+        ("paid in and out", f"{money(found.inflow_cents)} in, {money(found.outflow_cents)} out"),
+        ("time-weighted, gross", _return(whole)),
+    ]
+    if own is not None:
+        yearly = "" if own.annualised is None else f", {percent(own.annualised)} a year"
+        rows.append(("personal (money-weighted)", f"{percent(own.period)}{yearly}"))
+    table(f"Household {taxpayer_id}, {whole.start} to {whole.end}", ("figure", "value"), rows)
+    for why in found.missing:
+        click.echo(f"Not shown: {why}")
+
+
 def _figures(found: Performance) -> list[tuple[str, str]]:
     from opensma.report.words import money, percent, signed_money
 

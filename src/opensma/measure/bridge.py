@@ -179,7 +179,7 @@ class _Fold:
             if not body["taxed"]:
                 sums.untaxed_gain += sum(body["gain"])
         elif kind is Kind.WASH_ADJUSTMENT:
-            sums.wash_in += int((after.lots.basis_cents.sum() - self.state.lots.basis_cents.sum()))
+            sums.wash_in += int(after.lots.basis_cents.sum() - self.state.lots.basis_cents.sum())
         elif kind in ARRIVALS or kind in DEPARTURES:
             self._in_kind(entry)
 
