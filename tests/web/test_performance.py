@@ -14,6 +14,7 @@ from tests.web.test_pages import shown, text_of
 
 from opensma.book.master import AccountRecord, User, all_records
 from opensma.book.series import DailyValues, account_series
+from opensma.measure.after_tax_book import account_tax_management
 from opensma.measure.performance import Performance, account_performance
 from opensma.web import create_app, performance
 from opensma.web.render import percent, signed_percent
@@ -122,8 +123,23 @@ def test_words_that_mean_nothing_are_ignored(portal: Shown) -> None:
 
 def test_every_table_has_a_caption_and_nothing_is_styled_inline(portal: Shown) -> None:
     page = html.unescape(page_of(portal, oldest(portal)))
-    assert page.count("<table") == page.count("<caption") == 4
+    assert page.count("<table") == page.count("<caption") == 5
     assert "style=" not in page
+
+
+def test_m55_tax_alpha_is_shown_beside_its_two_excesses(portal: Shown) -> None:
+    account = next(a for a in accounts(portal) if a.taxed)
+    found = measured(portal, account)
+    managed = account_tax_management(portal.book, portal.market, found)
+    assert managed is not None
+    assert managed.shadow is not None
+    text = text_of(page_of(portal, account))
+    alpha = managed.shadow.alpha
+    for value in (alpha.excess_after, alpha.excess_pre, alpha.tax_alpha):
+        assert signed_percent(value) in text
+    for figure in performance.figures(found, managed):
+        assert figure.meaning in text
+    assert "Time-weighted, net" in text  # or why there is none
 
 
 def test_the_account_page_leads_to_its_performance(portal: Shown) -> None:
