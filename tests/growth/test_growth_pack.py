@@ -16,6 +16,7 @@ from opensma.growth.pack_data import Options
 from opensma.growth.privacy import SMALLEST_CELL, erase, personal_data, purge, without_small_cells
 from opensma.growth.publish import publish
 from opensma.growth.ties import broken, tie_checks
+from opensma.growth.warehouse.schema import TABLES, Kind
 from opensma.growth.warehouse.store import open_warehouse, query
 
 
@@ -149,14 +150,22 @@ def test_erasure_removes_the_person_and_keeps_totals_and_credit(warehouse: Any) 
     person = query(
         warehouse, "SELECT person_id FROM journey WHERE person_id IS NOT NULL ORDER BY 1 LIMIT 1"
     )[0]["person_id"]
+    warehouse.execute("UPDATE event SET group_id = ? WHERE rowid = 0", [person])
+    warehouse.execute(
+        "INSERT INTO alias_conflict VALUES "
+        "('crm', 'x', 'other', ?, 'a', 'b', 'two_persons', '2024-01-01')",
+        [person],
+    )
     before = query(
         warehouse, "SELECT model, sum(amount_c) AS c FROM revenue GROUP BY ALL ORDER BY 1"
     )
     done = erase(warehouse, person)
-    assert done.removed["person"] == 1
+    assert (done.removed["person"], done.removed["alias_conflict"]) == (1, 1)
     assert done.kept["touch"] > 0
-    for table in ("person", "alias", "touch", "account_link", "journey", "line_part", "revenue"):
-        assert query(warehouse, f"SELECT 1 FROM {table} WHERE person_id = ?", [person]) == []
+    for table in TABLES:  # whatever the column is called
+        for column in (c.name for c in table.columns if c.kind is Kind.TEXT):
+            where = f'SELECT 1 FROM "{table.name}" WHERE "{column}" = ?'
+            assert query(warehouse, where, [person]) == [], f"{table.name}.{column}"
     after = query(
         warehouse, "SELECT model, sum(amount_c) AS c FROM revenue GROUP BY ALL ORDER BY 1"
     )

@@ -100,12 +100,23 @@ def erase(connection: Connection, person_id: str) -> Erased:
             where=person_id,
             remedy="Ids are those of the person table; an erased person has none.",
         )
-    row = first_row(connection, "SELECT count(*) FROM person WHERE person_id LIKE 'erased-%'")
+    row = first_row(
+        connection, "SELECT count(DISTINCT person_id) FROM person WHERE person_id LIKE 'erased-%'"
+    )
     token = f"erased-{(row[0] if row else 0) + 1:06d}"
     removed = {
         table: changed(connection, f"DELETE FROM {table} WHERE person_id = ?", [person_id])
         for table in ("alias", "consent", "person_of")
     }
+    removed["alias_conflict"] = changed(
+        connection,
+        "DELETE FROM alias_conflict WHERE kept = ? OR refused = ?",
+        (person_id, person_id),
+    )
+    for table in ("event", "null_journey"):  # a person without an office is a group of one
+        changed(
+            connection, f"UPDATE {table} SET group_id = ? WHERE group_id = ?", (token, person_id)
+        )
     removed["person"] = changed(
         connection,
         "UPDATE person SET person_id = ?, firm_id = NULL, office_id = NULL, crd = NULL "
