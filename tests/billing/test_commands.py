@@ -116,6 +116,18 @@ def test_a_reversal_is_shown_and_done_once(sma: Sma) -> None:
     assert sma.json("run", "--period", "2024Q3")["billed_cents"] == billed
 
 
+def test_corrections_are_listed_with_exit_code_one_and_change_nothing(sma: Sma) -> None:
+    sma("run", "--period", "2024Q3")
+    assert "Invoices that differ: 0" in sma("corrections", "--period", "2024Q3")
+    with open_book(sma.book).write() as connection:
+        connection.exec_driver_sql("UPDATE account_days SET value_cents = value_cents * 2")
+    document = sma.json("corrections", "--period", "2024Q3", code=1)
+    assert all(c["difference_cents"] > 0 for c in document["corrections"])
+    printed = sma("corrections", "--period", "2024Q3", code=1)
+    assert "Proposed corrections: 2024Q3" in printed
+    assert f"Invoices that differ: {len(document['corrections'])}" in printed
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opensma.cli import _bill_documents
+from opensma.cli import _bill_corrections, _bill_documents
 from opensma.cli.output import Decorator, book_option, emit_json, json_option, note, table
 from opensma.units import dollars
 
@@ -32,6 +32,7 @@ def group() -> None:
 
 
 group.add_command(_bill_documents.command)
+group.add_command(_bill_corrections.command)
 
 
 @group.command("schedules")
