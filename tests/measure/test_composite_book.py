@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from opensma.book.master import AccountRecord, all_records
+from opensma.book.runs import day_exceptions, latest_run
 from opensma.book.series import DailyValues, account_series
 from opensma.book.store import open_book
 from opensma.calendar import sessions
@@ -15,7 +16,7 @@ from opensma.cli import run
 from opensma.day import run_day
 from opensma.errors import InputError
 from opensma.market import Market, open_market
-from opensma.measure.composite_book import composite_of
+from opensma.measure.composite_book import composite_of, record_outliers
 from opensma.measure.composite_record import (
     AccountMonth,
     CompositeMonth,
@@ -361,3 +362,21 @@ def _month(
         OVER.benchmark,
         returns,
     )
+
+
+def test_outliers_are_kept_once_among_the_exceptions_with_their_cause(
+    small_book: str, found: tuple[CompositeRecord, list[Outlier]]
+) -> None:
+    record, outliers = found
+    names = {o.account_id for o in outliers}
+    assert names
+    book = open_book(small_book)
+    assert record_outliers(book, record, outliers) == len(names)
+    assert record_outliers(book, record, outliers) == 0
+    with book.read() as connection:
+        run_of_day = latest_run(connection)
+        assert run_of_day is not None
+        kept = [e for e in day_exceptions(connection, run_of_day.run_id) if "outlier" in e.code]
+    assert {e.account_id for e in kept} == names
+    causes = {cause.value for cause in Cause}
+    assert all(any(cause in e.message for cause in causes) for e in kept)

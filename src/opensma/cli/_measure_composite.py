@@ -9,7 +9,7 @@ import click
 
 from opensma.cli._measure_documents import pdf_options, write_pdf
 from opensma.cli.day import market_option
-from opensma.cli.output import book_option, emit_json, json_option, plain, table
+from opensma.cli.output import book_option, emit_json, json_option, note, plain, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +34,17 @@ BASIS = (
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="The composite's dated rules.  [default: all accounts of the book's only strategy]",
 )
+@click.option("--record", is_flag=True, help="Keep outliers among the newest day's exceptions.")
 @market_option
 @pdf_options
 @json_option
 def command(
-    book: str, definition: Path | None, market_path: Path | None, as_json: bool, **paper: Any
+    book: str,
+    definition: Path | None,
+    record: bool,
+    market_path: Path | None,
+    as_json: bool,
+    **paper: Any,
 ) -> None:
     """Members of a composite with reasons, its returns by three methods, and who lies outside.
 
@@ -46,21 +52,23 @@ def command(
     """
     from opensma.book.market_link import market_of
     from opensma.book.store import open_book
-    from opensma.measure.composite_book import composite_of
+    from opensma.measure.composite_book import composite_of, record_outliers
     from opensma.measure.composite_rules import read_rules
 
     rules = None if definition is None else read_rules(definition.read_bytes(), str(definition))
     opened = open_book(book)
-    record, outliers = composite_of(opened, market_of(opened, market_path), rules)
-    write_pdf(opened, record, paper)
+    made, outliers = composite_of(opened, market_of(opened, market_path), rules)
+    if record:
+        note(f"{record_outliers(opened, made, outliers)} new exceptions")
+    write_pdf(opened, made, paper)
     if as_json:
-        emit_json(_document(record, outliers))
+        emit_json(_document(made, outliers))
         return
-    _print_definition(record)
-    _print_years(record)
-    _print_months(record)
-    _print_members(record.memberships)
-    _print_outliers(record, outliers)
+    _print_definition(made)
+    _print_years(made)
+    _print_months(made)
+    _print_members(made.memberships)
+    _print_outliers(made, outliers)
     click.echo(BASIS)
 
 

@@ -13,6 +13,7 @@ from opensma.book.fold import fold
 from opensma.book.ledger import read_journal
 from opensma.book.master import AccountRecord, Restriction, all_records
 from opensma.book.names import KeyMap, key_map
+from opensma.book.runs import ExceptionRecord, add_exceptions, day_exceptions, latest_run
 from opensma.book.series import account_series
 from opensma.book.state import new_account
 from opensma.book.store import Book
@@ -34,6 +35,7 @@ from opensma.measure.refusals import Floats, refuse
 from opensma.measure.valuation import Track, carried_closes, positions
 from opensma.units import MICROS, Ints, notional_cents_array
 
+OUTLIER_STAGE, OUTLIER_CODE = "measure", "measure.outlier"
 Bools = npt.NDArray[np.bool_]
 
 
@@ -215,6 +217,36 @@ def _month_market(market: Market, month: CompositeMonth) -> MonthMarket:
     daily = np.nan_to_num(market.total_returns()[first:stop])
     gained: Floats = np.prod(1.0 + daily, axis=0) - 1.0
     return MonthMarket(_model(market, month.month), gained, month.benchmark)
+
+
+def record_outliers(book: Book, record: CompositeRecord, found: Sequence[Outlier]) -> int:
+    """Keep outliers among the newest day's exceptions; returns how many were not there before."""
+    with book.write() as connection:
+        run = latest_run(connection)
+        if run is None:
+            refuse("no_run", "The book has no trading day yet.", remedy="sma day run --date DAY")
+        known = {(e.account_id, e.stage, e.code) for e in day_exceptions(connection, run.run_id)}
+        fresh = []
+        for account_id, entries in by_account(found).items():
+            if (account_id, OUTLIER_STAGE, OUTLIER_CODE) not in known:
+                fresh.append(_exception(run.run_id, record, account_id, entries))
+        add_exceptions(connection, fresh)
+    return len(fresh)
+
+
+def _exception(
+    run_id: str, record: CompositeRecord, account_id: str, entries: Sequence[Outlier]
+) -> ExceptionRecord:
+    worst = entries[0]
+    return ExceptionRecord(
+        run_id,
+        OUTLIER_STAGE,
+        account_id,
+        OUTLIER_CODE,
+        f"{worst.month:%Y-%m}: {worst.difference * 1e4:+,.0f} bp from composite "
+        f"{record.rules.name}, most likely {worst.cause.value}: {worst.evidence}.",
+        "Look at the account's restrictions, cash and flows of that month.",
+    )
 
 
 def by_account(outliers: Iterable[Outlier]) -> Mapping[str, list[Outlier]]:
