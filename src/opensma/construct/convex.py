@@ -9,7 +9,7 @@ import numpy as np
 
 from opensma.construct.branch import tax_of
 from opensma.construct.columns import Columns
-from opensma.construct.decide import fixed, middle, relax
+from opensma.construct.decide import first_rows, fixed, relax
 from opensma.construct.dual import BUY, FREE, SELL
 from opensma.construct.prepare import Choice, Desk, Prepared, desk
 from opensma.construct.problem import Account, Codes, Floats, Taxpayer
@@ -35,7 +35,7 @@ def convex_sides(prepared: Prepared, account: Account) -> Codes:
     data, aversion = table.data, account.risk_aversion or 50.0
     prices = np.zeros(data.factor.shape[1] + len(data.row_low))
     weight = np.zeros(len(data.security))
-    relax(data, aversion, prices, middle(data), weight)
+    relax(data, aversion, prices, np.zeros(len(data.row_low)), weight, True)
     security = data.security
     side = np.zeros(len(weight), dtype=np.int64)
     for i in range(len(weight)):
@@ -52,12 +52,14 @@ def solve_convex(prepared: Prepared, account: Account, side: Codes) -> ConvexRes
     mode = np.where(side < 0, SELL, np.where(side > 0, BUY, FREE)).astype(np.int64)
     mode = np.where((side > 0) & (data.security["high"] <= data.security["held"]), FREE, mode)
     weight = np.zeros(len(data.security))
-    prices, centre = np.zeros(data.factor.shape[1] + len(data.row_low)), middle(data)
+    rows = len(data.row_low)
+    prices, centre = np.zeros(data.factor.shape[1] + rows), np.zeros(rows)
     started = time.perf_counter()
+    first = first_rows(data, aversion, mode, prices, centre, weight)
     height, _, steps = fixed(data, aversion, mode, prices, centre, weight)
     seconds = time.perf_counter() - started
     objective = _objective(data, aversion, weight) * table.value
-    return ConvexResult(weight, objective, height * table.value, steps, seconds)
+    return ConvexResult(weight, objective, height * table.value, first + steps, seconds)
 
 
 def _desk(prepared: Prepared, account: Account) -> Desk:

@@ -21,17 +21,36 @@ _NEAR = 1e-9
 
 
 @njit(cache=True)
-def middle(data: Columns) -> Floats:
-    """Where rows are held at first: today's level, moved into the band."""
-    centre = np.zeros(data.row_low.shape[0])
+def first_rows(
+    data: Columns, aversion: float, mode: Codes, prices: Floats, centre: Floats, weight: Floats
+) -> int:
+    """Put rows at today's level or, where that breaks a band, where they would go without bands.
+
+    From cold prices, which take a first climb then; returns Newton steps.
+    """
+    weight[:] = data.security["held"]
+    if _level_rows(data, weight, centre):
+        return 0
+    _, _, steps = climb(data, aversion, mode, prices, _BLUR, 0.0, centre, weight, 2e-3)
+    _level_rows(data, weight, centre)
+    return steps
+
+
+@njit(cache=True)
+def _level_rows(data: Columns, weight: Floats, centre: Floats) -> bool:
+    """Fill the level of every row at these weights, moved into its band; whether none was moved."""
+    centre[:] = 0.0
     for i in range(data.security.shape[0]):
         name = data.security[i]
-        centre[0] += name.held
+        centre[0] += weight[i] + name.cost * abs(weight[i] - name.held)
         if name.row >= 0:
-            centre[name.row] += name.held
+            centre[name.row] += weight[i]
+    kept = True
     for r in range(centre.shape[0]):
-        centre[r] = min(max(centre[r], data.row_low[r]), data.row_high[r])
-    return centre
+        level = centre[r]
+        centre[r] = min(max(level, data.row_low[r]), data.row_high[r])
+        kept = kept and level == centre[r]
+    return kept
 
 
 @njit(cache=True)
@@ -47,10 +66,17 @@ def settle_rows(data: Columns, prices: Floats, centre: Floats) -> float:
 
 
 @njit(cache=True)
-def relax(data: Columns, aversion: float, prices: Floats, centre: Floats, weight: Floats) -> int:
-    """Maximise the dual of the account with every mode open; returns Newton steps."""
+def relax(
+    data: Columns, aversion: float, prices: Floats, centre: Floats, weight: Floats, cold: bool
+) -> int:
+    """Maximise the dual of the account with every mode open; returns Newton steps.
+
+    `cold`: prices are 0 and nothing is known of the rows' levels yet.
+    """
     mode = np.zeros(weight.shape[0], dtype=np.int64)
     steps, blur = 0, _BLUR
+    if cold:
+        steps += first_rows(data, aversion, mode, prices, centre, weight)
     for near in (1e-4, 1e-6):
         _, _, done = climb(data, aversion, mode, prices, blur, _SOFT, centre, weight, near)
         steps += done

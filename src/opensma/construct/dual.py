@@ -36,7 +36,7 @@ def evaluate(
     """Dual value at `prices`; fills weight (n,), stiff (n,) = -dw/dpull and gradient (k + r,).
 
     Row r's level is held near `centre[r]` by `soft / 2 (level - centre)^2`; 0 gradient then means
-    that the rows hold exactly.
+    that the rows hold exactly. Where `soft` is 0 the rows are left out and their prices stay.
     """
     n, k = data.factor.shape
     factor, securities, lots = data.factor, data.security, data.lot
@@ -44,7 +44,7 @@ def evaluate(
     for f in range(k):
         total -= 0.5 * prices[f] * prices[f] / aversion
         gradient[f] = -prices[f] / aversion
-    for r in range(data.row_low.shape[0]):
+    for r in range(data.row_low.shape[0] if soft > 0.0 else 0):
         level = centre[r] + prices[k + r] / soft
         level = min(max(level, data.row_low[r]), data.row_high[r])
         away = level - centre[r]
@@ -66,6 +66,8 @@ def evaluate(
         gradient[k] += w + name.cost * traded
         if name.row >= 0:
             gradient[k + name.row] += w
+    if soft == 0.0:
+        gradient[k:] = 0.0
     return total
 
 
@@ -147,6 +149,9 @@ def _hessian(
     for f in range(k):
         matrix[f, f] = 1.0 / aversion
     for r in range(size - k):
+        if soft == 0.0:
+            matrix[k + r, k + r] = 1.0
+            continue
         level = centre[r] + prices[k + r] / soft
         inside = data.row_low[r] < level < data.row_high[r]
         matrix[k + r, k + r] = (1.0 / soft if inside else 0.0) + ridge
@@ -157,8 +162,9 @@ def _hessian(
         line[k:] = 0.0
         name = data.security[i]
         line[:k] = data.factor[i]
-        line[k] = 1.0 - name.cost if weight[i] < name.held else 1.0 + name.cost
-        if name.row >= 0:
+        if soft > 0.0:
+            line[k] = 1.0 - name.cost if weight[i] < name.held else 1.0 + name.cost
+        if name.row >= 0 and soft > 0.0:
             line[k + name.row] = 1.0
         for p in range(size):
             scaled = stiff[i] * line[p]

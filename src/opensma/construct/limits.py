@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from opensma.construct.columns import Columns
-from opensma.construct.decide import measures, middle, relax
+from opensma.construct.decide import measures, relax
 from opensma.construct.prepare import Desk, count_before
 from opensma.construct.problem import Codes, Floats
 
@@ -97,12 +97,12 @@ def _solve(desk: Desk, prices: Prices, warm: Relaxed | None) -> Relaxed:
     data = priced.data
     size, k = data.factor.shape[1] + len(data.row_low), data.factor.shape[1]
     if warm is None:
-        dual, centre = np.zeros(size), middle(data)
+        dual, centre = np.zeros(size), np.zeros(size - k)
     else:
         dual, centre = warm.dual.copy(), warm.centre.copy()
         dual[:k] *= prices.aversion / warm.prices.aversion
     weight = np.zeros(len(data.security))
-    relax(data, prices.aversion, dual, centre, weight)
+    relax(data, prices.aversion, dual, centre, weight, warm is None)
     return Relaxed(priced, prices, dual, centre, weight)
 
 
