@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from opensma.construct.decide import measures, middle, relax
+from opensma.construct.decide import measures, relax
 from opensma.construct.limits import Prices, reprice
 from opensma.construct.prepare import Desk
 from opensma.construct.problem import Codes, Floats, Mask
@@ -184,7 +184,7 @@ def by_relaxing(desk: Desk) -> Cheapest:
     lot["rate"] = 0.0
     data = desk.data._replace(security=security, lot=lot)
     k = data.factor.shape[1]
-    dual, centre = np.zeros(k + len(data.row_low)), middle(data)
+    dual, centre = np.zeros(k + len(data.row_low)), np.zeros(len(data.row_low))
     before = [0.0]  # aversion of the last solve
 
     def cheapest(prices: Floats) -> Floats:
@@ -196,9 +196,9 @@ def by_relaxing(desk: Desk) -> Cheapest:
         turned = Prices(aversion, float(scaled[1]), float(scaled[2]), float(scaled[3]))
         priced = reprice(replace(desk, data=data), turned).data
         dual[:k] *= aversion / before[0] if before[0] else 1.0
-        before[0] = aversion
         weight = np.zeros(len(security))
-        relax(priced, aversion, dual, centre, weight)
+        relax(priced, aversion, dual, centre, weight, not before[0])
+        before[0] = aversion
         found: Floats = measures(priced, weight)
         return found
 
