@@ -169,6 +169,8 @@ def _account(
         reached = weight[universe.sector == code].sum(axis=0)
         legal &= reached <= account.limits.sector_max[code] + 5e-4
         legal &= reached >= account.limits.sector_min[code] - 5e-4
+    if account.max_names is not None:
+        legal &= (held[:, None] + net > 0.5).sum(axis=0) <= account.max_names
     if account.max_turnover is not None:
         legal &= notional.sum(axis=0) / 2 / value <= account.max_turnover + 1e-9
     for term, budget in enumerate((account.st_gain_budget, account.lt_gain_budget)):

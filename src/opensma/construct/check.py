@@ -340,7 +340,22 @@ def _rules(
             "shares bought in a group sold at a loss",
         ),
         *_account_rules(universe, account, exact),
+        *_name_rules(account, held + bought - sold),
     ]  # fmt: skip
+
+
+def names_held(shares: Floats) -> int:
+    """Securities of which more than the smallest quantity is held."""
+    return int((shares > SHARES).sum())
+
+
+def _name_rules(account: Account, left: Floats) -> list[Violation]:
+    """No more securities are held than may be."""
+    most, held = account.max_names, names_held(left)
+    if most is None or held <= most:
+        return []
+    message = f"{held} names are held, {most} may be"
+    return [_violation(account, "max_names", held - most, message)]
 
 
 def _share_rules(

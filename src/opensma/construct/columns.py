@@ -25,6 +25,7 @@ SECURITY = np.dtype(
         ("least", "f8"),  # smallest trade that is no liquidation
         ("ticket", "f8"),  # what trading it costs whatever the size
         ("smallest", "f8"),  # position that a trade may leave, except nothing
+        ("keep", "f8"),  # price of holding it after trading, where names are limited
         ("specific", "f8"),  # specific variance
         ("factor_square", "f8"),  # |row|^2 of `factor`
         ("shares", "f8"),  # shares in one weight, V / price
@@ -86,3 +87,4 @@ class Limits(NamedTuple):
     max_turnover: float  # one way
     short_gain: float
     long_gain: float
+    max_names: float  # held after trading

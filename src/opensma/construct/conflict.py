@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from opensma.construct.check import Violation
+from opensma.construct.few import cap_is_beyond, names_meet
 from opensma.construct.meet import Room, Sales, by_relaxing, by_sorting, limits_meet
 from opensma.construct.plan import Status
 from opensma.construct.prepare import (
@@ -76,6 +77,8 @@ def _items(prepared: Prepared, taxpayer: Taxpayer, account: Account) -> list[Ite
         if limits.sector_min[code] > 0.0:
             found.append(("sector_min", sector))
     found += [(kind, "") for kind in _ACCOUNT_KINDS if getattr(account, kind) is not None]
+    if account.max_names is not None:
+        found.append(("max_names", ""))
     return [*found, ("cash_low", ""), ("cash_high", "")]
 
 
@@ -116,7 +119,7 @@ def _feasible(
         return False
     if not any(kind in _ACCOUNT_KINDS for kind, _ in kept):
         return True
-    limits = np.array(whole_limits(account, account_value(prepared.universe, account)))
+    limits = np.array(whole_limits(account, account_value(prepared.universe, account))[:4])
     limits = limits + np.where(np.isfinite(limits), 0.01 * np.abs(limits), 0.0) + 1e-7
     linear = limits.copy()
     linear[0] = np.inf
@@ -126,11 +129,18 @@ def _feasible(
     if account.te_cap is None:
         return True
     accounts = list(taxpayer.accounts)
-    accounts[position] = replace(account, st_rate=0.0, lt_rate=0.0, whole_shares=False)
+    untaxed = replace(account, st_rate=0.0, lt_rate=0.0, whole_shares=False)
+    accounts[position] = replace(untaxed, max_names=None)
     alone = replace(taxpayer, accounts=tuple(accounts))
     none = np.zeros(len(barred), dtype=bool)
     table = desk(prepared, alone, position, as_of, Choice(barred, none))
-    return limits_meet(by_relaxing(table), limits)
+    if not limits_meet(by_relaxing(table), limits):
+        return False
+    if account.max_names is None:
+        return True
+    accounts[position] = replace(untaxed, whole_shares=account.whole_shares)
+    alone = replace(taxpayer, accounts=tuple(accounts))
+    return not cap_is_beyond(prepared, alone, position, as_of, Choice(barred, none))
 
 
 def _room(prepared: Prepared, account: Account, barred: Mask) -> tuple[Room, Sales]:
@@ -194,6 +204,7 @@ def _only(prepared: Prepared, account: Account, kept: list[Item]) -> tuple[Accou
         max_turnover=kept_limit("max_turnover"),
         st_gain_budget=kept_limit("st_gain_budget"),
         lt_gain_budget=kept_limit("lt_gain_budget"),
+        max_names=account.max_names if "max_names" in account_kinds else None,
     )
     return only, masks["wash_window"]
 
@@ -208,7 +219,7 @@ def _intervals_meet(prepared: Prepared, account: Account, barred: Mask) -> bool:
     high = np.minimum(np.where(limits.exclude, 0.0, limits.max_weight), 1e3)
     high = np.where(limits.no_buy | barred, np.minimum(high, held), high)
     low = np.where(limits.no_sell, held, 0.0)
-    if (low > high + 1e-9).any():
+    if (low > high + 1e-9).any() or not names_meet(universe, account, low, high):
         return False
     least, most = (
         _by_sector(universe.sector, bound, len(limits.sector_max)) for bound in (low, high)

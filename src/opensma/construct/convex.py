@@ -64,7 +64,14 @@ def solve_convex(prepared: Prepared, account: Account, side: Codes) -> ConvexRes
 
 def _desk(prepared: Prepared, account: Account) -> Desk:
     """The account alone: no household, no windows, no minimum trade, fractions allowed."""
-    plain = replace(account, min_trade=0.0, min_position=0.0, ticket_cost=0.0, whole_shares=False)
+    plain = replace(
+        account,
+        min_trade=0.0,
+        min_position=0.0,
+        ticket_cost=0.0,
+        max_names=None,
+        whole_shares=False,
+    )
     alone = Taxpayer("", (plain,), np.zeros(0, dtype=np.int64))
     none = np.zeros(len(prepared.universe.price), dtype=bool)
     return desk(prepared, alone, 0, 10**9, Choice(none, none))

@@ -10,7 +10,8 @@ from numba import njit
 
 from opensma.construct.columns import Columns, Limits
 from opensma.construct.dual import climb
-from opensma.construct.grid import cheapest, modes_of, round_to
+from opensma.construct.grid import cheapest, holds, modes_of, round_to
+from opensma.construct.names import pick, swaps, trim
 from opensma.construct.problem import Codes, Floats, Mask
 from opensma.construct.search import TAX, VARIANCE, Goal, State, excess, improve, part_groups, start
 from opensma.construct.thorough import FEW, thorough
@@ -18,6 +19,7 @@ from opensma.construct.thorough import FEW, thorough
 _SOFT = 1e-3
 _BLUR = 1e-5
 _NEAR = 1e-9
+_SWAPPED = 4  # rounds of swaps where names are limited
 
 
 @njit(cache=True)
@@ -117,7 +119,11 @@ def choose(
     """
     n, k = data.factor.shape
     units, mode = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    cheapest(data, aversion, prices, units)
+    keep = 0.0
+    if limits.max_names < np.inf:
+        keep = pick(data, aversion, prices, limits.max_names, units)
+    else:
+        cheapest(data, aversion, prices, units)
     modes_of(data, units, mode)
     settled = prices.copy()
     _, residual, _ = fixed(data, aversion, mode, settled, centre, weight)
@@ -126,7 +132,7 @@ def choose(
         prices[:] = settled
     part_groups(data, units, kept)
     state = start(data, units)
-    goal = Goal(aversion, aversion, float(prices[k]), 0.0, 0.0, 0.0)
+    goal = Goal(aversion, aversion, float(prices[k]), 0.0, 0.0, 0.0, keep)
     broken = _improve(data, limits, goal, state)
     if n <= FEW:  # a share weighs much and rounding leads astray: start from nothing as well
         idle = np.zeros(n, dtype=np.int64)
@@ -149,7 +155,14 @@ def _better(
 @njit(cache=True)
 def _improve(data: Columns, limits: Limits, goal: Goal, state: State) -> float:
     """Search from here; returns by how much limits are still broken."""
+    if limits.max_names < np.inf:
+        trim(data, limits, goal, state)
     broken = improve(data, limits, goal, state)
+    if limits.max_names < np.inf:
+        for _ in range(_SWAPPED):
+            if swaps(data, limits, goal, state) == 0:
+                break
+            broken = improve(data, limits, goal, state)
     if data.security.shape[0] <= FEW:
         thorough(data, limits, goal, state)
         broken = excess(data, limits, state)
@@ -170,9 +183,9 @@ def finish(data: Columns, limits: Limits, units: Codes, goal: Goal) -> tuple[Sta
 
 @njit(cache=True)
 def measures(data: Columns, weight: Floats) -> Floats:
-    """(4,) variance, one-way turnover, short and long gains of these weights, losses counted."""
+    """(5,) variance, one-way turnover, short and long gains, losses counted, and names held."""
     n, k = data.factor.shape
-    exposure, found = np.zeros(k), np.zeros(4)
+    exposure, found = np.zeros(k), np.zeros(5)
     for i in range(n):
         name = data.security[i]
         gap, sold = weight[i] - name.target, name.held - weight[i]
@@ -180,6 +193,7 @@ def measures(data: Columns, weight: Floats) -> Floats:
             exposure[f] += data.factor[i, f] * gap
         found[0] += name.specific * gap * gap
         found[1] += 0.5 * abs(sold)
+        found[4] += holds(name, weight[i])
         for at in range(name.start, name.stop):
             if sold <= 0.0:
                 break

@@ -82,6 +82,38 @@ def security(
     blur: float,
 ) -> tuple[float, float, float, float]:
     """Weight, value, stiffness and traded weight of one security within its mode."""
+    if name.keep > 0.0 and mode == FREE and name.low <= 0.0:
+        return _or_nothing(name, lots, aversion, pull, cash, blur)
+    return _held(name, lots, aversion, mode, pull, cash, blur)
+
+
+@njit(cache=True, forceinline=True)
+def _or_nothing(
+    name: Record, lots: Any, aversion: float, pull: float, cash: float, blur: float
+) -> tuple[float, float, float, float]:
+    """The same where holding the security has a price: near a tie with nothing, a mixture."""
+    w, v, s, traded = _held(name, lots, aversion, FREE, pull, cash, blur)
+    none = value_at(name, lots, 0.0, name.target, aversion * name.specific, pull, cash)
+    share = min(max(0.5 + (v + name.keep - none) / blur, 0.0), 1.0)
+    away = share - 0.5
+    v = share * none + (1.0 - share) * (v + name.keep) + (0.5 * away * away - 0.125) * blur
+    s *= 1.0 - share
+    if 0.0 < share < 1.0:
+        s += w * w / blur
+    return (1.0 - share) * w, v, s, share * name.held + (1.0 - share) * traded
+
+
+@njit(cache=True, forceinline=True)
+def _held(
+    name: Record,
+    lots: Any,
+    aversion: float,
+    mode: int,
+    pull: float,
+    cash: float,
+    blur: float,
+) -> tuple[float, float, float, float]:
+    """The same at no price of holding it."""
     held = name.held
     centre, curve = name.target, aversion * name.specific
     can_sell = mode == SELL or (mode == FREE and name.low < held)

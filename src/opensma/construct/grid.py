@@ -88,8 +88,17 @@ def stub(name: Record, units: int) -> bool:
 
 @njit(cache=True, forceinline=True)
 def fixed_cost(name: Record, units: int, cash: float) -> float:
-    """The ticket, with the price of the cash that it takes."""
-    return 0.0 if units == 0 else float(name.ticket * (1.0 + cash))
+    """The ticket, with the price of the cash that it takes, and that of a name that is held."""
+    ticket = 0.0 if units == 0 else float(name.ticket * (1.0 + cash))
+    if name.keep > 0.0 and holds(name, weight_of(name, units)):
+        ticket += name.keep
+    return ticket
+
+
+@njit(cache=True, forceinline=True)
+def holds(name: Record, weight: float) -> bool:
+    """Whether this weight counts as holding the security; a millionth of a share does not."""
+    return bool(weight * name.shares > 1.5e-6)
 
 
 @njit(cache=True, forceinline=True)

@@ -15,6 +15,7 @@ from numba import njit
 
 from opensma.construct.columns import Columns
 from opensma.construct.decide import measures, relax
+from opensma.construct.names import worths
 from opensma.construct.prepare import Desk, count_before
 from opensma.construct.problem import Codes, Floats
 
@@ -22,6 +23,7 @@ FREE_AVERSION = 0.05  # where a tracking-error cap does not bind: risk all but i
 _MOST = 1e5
 _CLOSE = 2e-3  # of a limit
 _CYCLES = 3
+_NAME_STEPS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,12 @@ class Prices:
     turnover: float = 0.0
     short_gain: float = 0.0
     long_gain: float = 0.0
+    names: float = 0.0
 
     @property
     def plain(self) -> bool:
         """True when lots and tolls are at their true cost."""
-        return self.turnover == self.short_gain == self.long_gain == 0.0
+        return self.turnover == self.short_gain == self.long_gain == self.names == 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ def relaxed(desk: Desk, warm: Relaxed | None = None) -> Relaxed:
         ):
             if np.isfinite(limit):
                 found = _root(desk, found, name, place, limit)
+        if np.isfinite(limits.max_names):
+            found = _few_names(desk, found)
         if found.prices == before or _alone(desk):
             break
     return found
@@ -87,6 +92,7 @@ def limits_worth(found: Relaxed) -> float:
         (prices.turnover, limits.max_turnover),
         (prices.short_gain, limits.short_gain),
         (prices.long_gain, limits.long_gain),
+        (prices.names, limits.max_names),
     ):
         worth += price * limit if price else 0.0
     return float(worth)
@@ -115,8 +121,33 @@ def tighter(desk: Desk, found: Relaxed, times: float) -> Relaxed:
         prices.turnover * times,
         prices.short_gain * times,
         prices.long_gain * times,
+        prices.names,
     )
     return _solve(desk, dearer, found)
+
+
+def _few_names(desk: Desk, found: Relaxed) -> Relaxed:
+    """At the price at which as many names are worth holding as may be held.
+
+    At given multipliers that price lies between two names' worth; the multipliers follow it.
+    """
+    most, low, high = int(desk.limits.max_names), 0.0, np.inf
+    for _ in range(_NAME_STEPS):
+        price, data = found.prices.names, found.desk.data
+        worth = np.sort(worths(data, found.prices.aversion, found.dual))[::-1]
+        if most >= len(worth):
+            return found
+        least, next_one = worth[max(most - 1, 0)], max(worth[most], 0.0)
+        if next_one == np.inf:  # more names than that can never be closed
+            return found
+        aim = 0.5 * (min(least, 2.0 * next_one + 1e-9) + next_one) if next_one > 0.0 else 0.0
+        if aim == price or abs(aim - price) <= _CLOSE * price:
+            break
+        low, high = (price, high) if aim > price else (low, price)
+        if aim <= low or aim >= high:
+            aim = 0.5 * (low + high)
+        found = _solve(desk, replace(found.prices, names=aim), found)
+    return found
 
 
 def _root(desk: Desk, found: Relaxed, name: str, place: int, limit: float) -> Relaxed:
@@ -189,6 +220,7 @@ def reprice(desk: Desk, prices: Prices) -> Desk:
     security, lot, wash_lot = _repriced(
         data.security, lot, data.wash_lot, desk.relief, desk.last, tolls, *gains, order
     )
+    security["keep"] = prices.names
     moved = data._replace(security=security, lot=lot, wash_lot=wash_lot)
     return replace(desk, data=moved, lot=desk.lot[order])
 

@@ -331,6 +331,7 @@ def whole_limits(account: Account, value: float) -> Limits:
         max_turnover=or_inf(account.max_turnover),
         short_gain=or_inf(account.st_gain_budget, 1.0 / value),
         long_gain=or_inf(account.lt_gain_budget, 1.0 / value),
+        max_names=or_inf(account.max_names),
     )
 
 

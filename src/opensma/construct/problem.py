@@ -76,6 +76,7 @@ class Account:
     lt_gain_budget: float | None = None
     ticket_cost: float = 0.0  # dollars for each security that is traded
     min_position: float = 0.0  # weight: no trade leaves less of a security, except nothing
+    max_names: int | None = None  # securities held after trading
 
 
 @dataclass(frozen=True, slots=True)

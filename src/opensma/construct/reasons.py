@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from opensma.construct.check import BareMoves, Figures
+from opensma.construct.check import BareMoves, Figures, names_held
 from opensma.construct.plan import NonTrade, Reason
 from opensma.construct.prepare import Desk, Prepared
 from opensma.construct.problem import Floats, Mask, Taxpayer
@@ -86,6 +86,9 @@ def binding(prepared: Prepared, table: Desk, figures: Figures) -> tuple[str, ...
     ):
         if limit is not None and reached >= 0.99 * limit and reached > 0.0:
             names.append(name)
+    shares = figures.weight_after * table.data.security["shares"]
+    if account.max_names is not None and names_held(shares) >= account.max_names:
+        names.append("max_names")
     step = table.data.security["step"]
     full = figures.weight_after > limits.max_weight - np.maximum(step, _EDGE)
     names += [f"max_weight:{universe.security[i]}" for i in np.flatnonzero(full)]

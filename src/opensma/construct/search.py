@@ -12,19 +12,21 @@ import numpy as np
 from numba import njit
 
 from opensma.construct.columns import Columns, Limits, Record
-from opensma.construct.grid import CANDIDATES, candidates, empties, stub, weight_of
+from opensma.construct.grid import CANDIDATES, candidates, empties, holds, stub, weight_of
 from opensma.construct.problem import Codes, Floats, Mask
 from opensma.construct.wash import group_parts, parts_of, tax_alone
 
-VARIANCE, TAX, TRADED, SHORT, LONG = 0, 1, 2, 3, 4  # places in `State.total`
+VARIANCE, TAX, TRADED, SHORT, LONG, NAMES = 0, 1, 2, 3, 4, 5  # places in `State.total`
+TOTALS = 6
 PENALTY = 300.0  # per weight: a basis point of a broken limit costs 3 % of account value
 GAIN = 5e-10  # of V: half a cent on ten million dollars
 _FAR = 3e-7  # of V: trades further from helping than this wait for the last sweep
+NAME = 0.02  # weight that a name too many counts as
 SWEEPS = 12
 _PASSES = 6  # of single trades, before pairs are tried
 _PAIRS = 24
 _WORTH = 3  # pairs made, from which another round pays
-_FIELDS = 9  # of a `Change`, as a row of a table
+_FIELDS = 10  # of a `Change`, as a row of a table
 
 
 class State(NamedTuple):
@@ -33,7 +35,7 @@ class State(NamedTuple):
     units: Codes  # (n,)
     exposure: Floats  # (k,) F'(w - b)
     level: Floats  # (r,) cash use and sector weights
-    total: Floats  # (5,) variance, tax with tolls, traded weight, short gains, long gains
+    total: Floats  # (6,) variance, tax with tolls, traded weight, short gains, long gains, names
     buys: Codes  # (G,) members that are bought
     losses: Codes  # (G,) members that are sold at a loss
     loss: Mask  # (n,) this security is
@@ -48,6 +50,7 @@ class Goal(NamedTuple):
     turnover: float  # prices of limits over the account, to rank pairs by
     short_gain: float
     long_gain: float
+    names: float
 
 
 class Change(NamedTuple):
@@ -62,6 +65,7 @@ class Change(NamedTuple):
     long: float
     outside: float  # how far the security's own bounds are exceeded
     loss: bool
+    names: int  # held after trading
 
 
 @njit(cache=True)
@@ -87,7 +91,7 @@ def start(data: Columns, units: Codes) -> State:
     n, k = data.factor.shape
     groups = data.washed.shape[0]
     exposure, level = np.zeros(k), np.zeros(data.row_low.shape[0])
-    total = np.zeros(5)
+    total = np.zeros(TOTALS)
     buys, losses = np.zeros(groups, dtype=np.int64), np.zeros(groups, dtype=np.int64)
     sold_low = np.zeros(n, dtype=np.bool_)
     for i in range(n):
@@ -101,6 +105,7 @@ def start(data: Columns, units: Codes) -> State:
             level[name.row] += w
         total[VARIANCE] += name.specific * gap * gap
         total[TRADED] += traded
+        total[NAMES] += holds(name, w)
         g = name.group
         tax, short, long, loss = parts_of(name, data.lot, units[i])
         buys[g] += units[i] > 0
@@ -174,6 +179,7 @@ def change_of(data: Columns, state: State, i: int, trade: int, slope: float) -> 
         after[2] - before[2],
         _outside(name, new) - _outside(name, old),
         after[3],
+        int(holds(name, new)) - int(holds(name, old)),
     )
 
 
@@ -215,6 +221,7 @@ def _broken(data: Columns, limits: Limits, level: Floats, total: Floats) -> floa
         broken += np.sqrt(total[VARIANCE]) - np.sqrt(limits.max_variance)
     broken += max(0.5 * total[TRADED] - limits.max_turnover, 0.0)
     broken += max(total[SHORT] - limits.short_gain, 0.0)
+    broken += NAME * max(total[NAMES] - limits.max_names, 0.0)
     return float(broken + max(total[LONG] - limits.long_gain, 0.0))
 
 
@@ -233,6 +240,7 @@ def broken_after(
     sums[TRADED] += c.traded
     sums[SHORT] += c.short
     sums[LONG] += c.long
+    sums[NAMES] += c.names
     return c.outside + _broken(data, limits, scratch, sums)
 
 
@@ -254,6 +262,7 @@ def apply(data: Columns, state: State, i: int, trade: int, c: Change) -> None:
     state.total[TRADED] += c.traded
     state.total[SHORT] += c.short
     state.total[LONG] += c.long
+    state.total[NAMES] += c.names
     state.units[i] = trade
 
 
@@ -270,7 +279,7 @@ def propose(data: Columns, state: State, goal: Goal, i: int, slope: float, out: 
 @njit(cache=True)
 def repair(data: Columns, limits: Limits, goal: Goal, state: State) -> None:
     """Bring rounded trades back inside the limits by single units, so that no choice is undone."""
-    scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
+    scratch, sums = np.zeros(state.level.shape[0]), np.zeros(TOTALS)
     for _ in range(SWEEPS):
         broken, changed = _broken(data, limits, state.level, state.total), False
         if broken <= 0.0:
@@ -313,7 +322,7 @@ def singles(
     unless `full`) only those that were near are looked at.
     """
     out = np.zeros(CANDIDATES, dtype=np.int64)
-    scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
+    scratch, sums = np.zeros(state.level.shape[0]), np.zeros(TOTALS)
     changed, n = 0, data.security.shape[0]
     broken = _broken(data, limits, state.level, state.total)
     for sweep in range(_PASSES):
@@ -395,6 +404,7 @@ def _best_moves(
             gain = goal.aversion * 0.5 * change.variance + change.tax + goal.cash * change.use
             gain += goal.turnover * change.traded + PENALTY * change.outside
             gain += goal.short_gain * change.short + goal.long_gain * change.long
+            gain += goal.names * change.names
             near[i] = min(near[i], gain)
             side = 0 if change.use > 0.0 else half
             if legal(data, state, i, out[c], change.loss):
@@ -446,7 +456,7 @@ def pairs(
     trade = np.zeros(2 * _PAIRS, dtype=np.int64)
     product = np.zeros((2 * _PAIRS, 2 * _PAIRS))
     one = np.zeros((2 * _PAIRS, _FIELDS))
-    scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
+    scratch, sums = np.zeros(state.level.shape[0]), np.zeros(TOTALS)
     made = 0
     for _ in range(rounds):
         most = _cutoff(near, 6 * _PAIRS)
@@ -577,6 +587,7 @@ def _write(table: Floats, m: int, c: Change) -> None:
     table[m, 0], table[m, 1], table[m, 2], table[m, 3] = c.weight, c.use, c.variance, c.tax
     table[m, 4], table[m, 5], table[m, 6] = c.traded, c.short, c.long
     table[m, 7], table[m, 8] = 1.0 if c.loss else 0.0, c.outside
+    table[m, 9] = c.names
 
 
 @njit(cache=True, forceinline=True)
@@ -595,6 +606,7 @@ def _shift(
     sums[TRADED] += c[4]
     sums[SHORT] += c[5]
     sums[LONG] += c[6]
+    sums[NAMES] += c[9]
 
 
 @njit(cache=True)

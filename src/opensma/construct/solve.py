@@ -294,7 +294,7 @@ def _goal(found: Relaxed, dual: Floats) -> Goal:
     prices, table = found.prices, found.desk
     own = 0.0 if table.account.te_cap is not None else prices.aversion
     cash = float(dual[table.data.factor.shape[1]])
-    extra = (0.5 * prices.turnover, prices.short_gain, prices.long_gain)
+    extra = (0.5 * prices.turnover, prices.short_gain, prices.long_gain, prices.names)
     return Goal(own, prices.aversion, cash, *extra)
 
 

@@ -15,6 +15,7 @@ from opensma.construct.search import (
     GAIN,
     PENALTY,
     SWEEPS,
+    TOTALS,
     Goal,
     State,
     apply,
@@ -64,7 +65,7 @@ def thorough(data: Columns, limits: Limits, goal: Goal, state: State) -> int:
         np.zeros(room, dtype=np.int64),
         np.zeros(room, dtype=np.int64),
     )
-    scratch, sums = np.zeros(state.level.shape[0]), np.zeros(5)
+    scratch, sums = np.zeros(state.level.shape[0]), np.zeros(TOTALS)
     for _ in range(SWEEPS):
         before = made
         for i in range(n):

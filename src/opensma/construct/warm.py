@@ -37,7 +37,7 @@ def compile_kernel() -> None:
     none = np.zeros(0, dtype=np.int64)
     limited = replace(
         account, account_id="limited", risk_aversion=None, te_cap=0.05, max_turnover=0.2,
-        st_gain_budget=100.0, lt_gain_budget=100.0,
+        st_gain_budget=100.0, lt_gain_budget=100.0, max_names=_N - 1,
     )  # fmt: skip
     solve_taxpayer(prepared, Taxpayer("warm", (account, limited), none), _TODAY)
     solve_convex(prepared, account, convex_sides(prepared, account))

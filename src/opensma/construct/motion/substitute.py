@@ -159,7 +159,7 @@ def _account(prepared: Prepared, account: Account, security: int, cash: float) -
     return replace(
         account, account_id="basket", lots=lots, cash=cash, cash_low=0.0, cash_high=1.0,
         target=target, limits=limits, risk_aversion=_BASKET_AVERSION, te_cap=None,
-        max_turnover=None, st_gain_budget=None, lt_gain_budget=None,
+        max_turnover=None, st_gain_budget=None, lt_gain_budget=None, max_names=None,
     )  # fmt: skip
 
 
