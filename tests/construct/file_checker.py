@@ -323,6 +323,7 @@ def _outcome(
             tax, gain, term = _trade_tax(inputs, name, trade, washed)
             outcome.tax += tax
             outcome.gain[term] += gain
+    outcome.cost += (account.get("ticket_cost") or 0.0) * len({t["security_id"] for t in trades})
     outcome.cash -= outcome.cost
     target = _target(inputs, name)
     before, after = (
@@ -384,6 +385,10 @@ def _security_rules(
             found.append(("bought_in_window", bought))
         if not emptied and short_of > DOLLAR:
             found.append(("min_trade", short_of))
+        least = outcome.account.get("min_position") or 0.0
+        stub = least - outcome.after[security] * inputs.price(security)
+        if not emptied and stub > DOLLAR:
+            found.append(("min_position", stub))
     for trade in trades if outcome.account["whole_shares"] else ():
         fraction = abs(trade["shares"] - round(trade["shares"]))
         emptied = trade["shares"] < 0.0 and outcome.after[trade["security_id"]] <= SHARE
@@ -425,6 +430,8 @@ def _account_rules(outcome: Outcome) -> list[tuple[str, float]]:
         ("st_gain_budget", outcome.gain["st"], account["st_gain_budget"], CENT),
         ("lt_gain_budget", outcome.gain["lt"], account["lt_gain_budget"], CENT),
     ]
+    names = sum(shares > SHARE for shares in outcome.after.values())
+    limits.append(("max_names", float(names), account.get("max_names"), 0.0))
     for rule, reached, limit, tolerance in limits:
         if limit is not None and not reached - limit <= tolerance:
             found.append((rule, reached - limit))
@@ -462,8 +469,12 @@ def _claims(
         for s in {*outcome.held, *outcome.after}
     }
     pull = inputs.pull(inputs.vector(_active(inputs, middle, outcome.value, target)))
+    charged: set[str] = set()  # the first row of a security bears its ticket
     for trade in trades:
-        said += _trade_claims(inputs, name, trade, outcome, washed, pull)
+        security = trade["security_id"]
+        ticket = 0.0 if security in charged else outcome.account.get("ticket_cost") or 0.0
+        charged.add(security)
+        said += _trade_claims(inputs, name, trade, outcome, washed, pull, ticket)
     faults = [
         Fault(name, rule, abs((claim if claim is not None else np.inf) - true))
         for rule, claim, true, unit in said
@@ -486,11 +497,12 @@ def _trade_claims(
     outcome: Outcome,
     washed: dict[tuple[str, str], float],
     pull: np.ndarray,
+    ticket: float,
 ) -> list[tuple[str, float, float, float]]:
     security = trade["security_id"]
     dollars = trade["shares"] * inputs.price(security)
     tax = _trade_tax(inputs, name, trade, washed)[0] if trade["shares"] < 0.0 else 0.0
-    cost = abs(dollars) * inputs.securities[security]["cost_bps"] / 10_000
+    cost = abs(dollars) * inputs.securities[security]["cost_bps"] / 10_000 + ticket
     aversion = outcome.account["risk_aversion"] or 0.0
     risk = dollars * aversion * float(pull[inputs.row_of[security]])
     return [

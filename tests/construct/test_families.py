@@ -13,7 +13,7 @@ from opensma.cli import run
 from opensma.simulate.families import FAMILIES
 
 SIZES = dict.fromkeys(FAMILIES, (6, 100, 350)) | {"large": (1, 3_000, 10_500)}
-PLAIN = ("base", "small", "fractional", "large")  # nothing there can make a plan impossible
+PLAIN = ("base", "small", "fractional", "few", "large")  # nothing there can make a plan impossible
 
 
 def example(folder: Path, family: str, accounts: int, names: int, lots: int, seed: int = 5) -> Path:

@@ -120,7 +120,7 @@ def bench_command(
 @click.option("--out", type=FOLDER, required=True, help="Folder for the input files.")
 @click.option(
     "--family", metavar="NAME",
-    help="Kind of accounts: base, small, hard, household, fractional, large.  "
+    help="Kind of accounts: base, small, hard, household, fractional, few, large.  "
     "[default: a mixture]",
 )  # fmt: skip
 @click.option("--accounts", type=click.IntRange(min=1), default=10, show_default=True)

@@ -154,7 +154,7 @@ def restrictions_of(universe: Universe, account: Account, plan: Plan) -> tuple[R
         ("cash_low", account.cash_low),
         ("cash_high", account.cash_high),
     ]
-    for kind in ("te_cap", "max_turnover", "st_gain_budget", "lt_gain_budget"):
+    for kind in ("te_cap", "max_turnover", "st_gain_budget", "lt_gain_budget", "max_names"):
         if getattr(account, kind) is not None:
             found.append((kind, float(getattr(account, kind))))
     for kind in ("exclude", "no_buy", "no_sell"):

@@ -50,7 +50,7 @@ def rebalance(
 
     Limits by keyword: risk_aversion or te_cap, st_rate, lt_rate, exclude, no_buy, no_sell,
     max_weight, sector_min, sector_max, min_trade, turnover, st_gain_budget, lt_gain_budget,
-    cash_band, whole_shares. Everything else: docs/rebalance.md.
+    cash_band, whole_shares, ticket_cost, min_position, max_names. More: docs/rebalance.md.
     """
     day = tables.day_of(as_of, "as_of")
     order = None if securities is None else [str(name) for name in securities]
@@ -168,6 +168,9 @@ def _account(
         max_turnover=_optional(row, "turnover"),
         st_gain_budget=_optional(row, "st_gain_budget"),
         lt_gain_budget=_optional(row, "lt_gain_budget"),
+        ticket_cost=_number(row, "ticket_cost", 0.0),
+        min_position=_number(row, "min_position", 0.0),
+        max_names=_whole(row, "max_names"),
     )
     return question.check_account(question.with_more(account, row)), ids
 
@@ -188,6 +191,13 @@ def _number(row: dict[str, Any], name: str, default: float) -> float:
 def _optional(row: dict[str, Any], name: str) -> float | None:
     value = row.pop(name, None)
     return None if value is None else float(tables.numbers(np.array([value], object), name)[0])
+
+
+def _whole(row: dict[str, Any], name: str) -> int | None:
+    found = _optional(row, name)
+    if found is not None and not found.is_integer():
+        raise bad("value_range", f"It is {found:g}; it must be whole.", name, "Give a count.")
+    return None if found is None else int(found)
 
 
 # --- answers -----------------------------------------------------------------------------------

@@ -305,6 +305,9 @@ def check_account(account: Account) -> Account:
         ("te_cap", account.te_cap, np.nextafter(0.0, 1.0), np.inf),
         ("st_gain_budget", account.st_gain_budget, -np.inf, np.inf),
         ("lt_gain_budget", account.lt_gain_budget, -np.inf, np.inf),
+        ("ticket_cost", account.ticket_cost, 0.0, np.inf),
+        ("min_position", account.min_position, 0.0, 1.0),
+        ("max_names", account.max_names, 0, np.inf),
     ):
         if value is not None and not low <= value <= high:
             raise bad(

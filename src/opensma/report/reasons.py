@@ -198,6 +198,7 @@ _LIMITS: dict[str, str] = {
     "max_turnover": "the limit on turnover",
     "st_gain_budget": "the budget of short-term gains",
     "lt_gain_budget": "the budget of long-term gains",
+    "max_names": "the largest number of names",
     "sector_max": "the largest weight of the sector",
     "sector_min": "the smallest weight of the sector",
     "max_weight": "the largest weight of",

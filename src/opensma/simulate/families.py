@@ -32,6 +32,8 @@ FAMILIES: dict[str, Recipe] = {
     "household": replace(_BASE, households=1.0),
     # Fractions of a share: the bound ought to be nearly reached.
     "fractional": replace(_BASE, whole=0.0),
+    # Fewer names than the index has, a charge for every ticket, no position too small to keep.
+    "few": replace(_BASE, few=1.0),
     # The size of a world index with a full risk model.
     "large": replace(
         _BASE, names=LARGER * _BASE.names, lots=LARGER * _BASE.lots, factors=70, sectors=25

@@ -8,7 +8,7 @@ several accounts, some untaxed. `wishes` says how often each kind of limit appea
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,6 +45,7 @@ class Recipe:
     losses: float = 0.3  # taxpayers that sold something at a loss in the last 30 days
     dollars: tuple[float, float] = (100_000.0, 5_000_000.0)
     prices: tuple[float, float] = (5.0, 3_000.0)
+    few: float = 0.0  # accounts that may hold only so many names, with tickets and least positions
 
 
 def generate_problems(seed: int, recipe: Recipe) -> tuple[Universe, list[Taxpayer]]:
@@ -168,7 +169,7 @@ def _account(
         return amount if rng.random() < recipe.wishes else None
 
     capped = rng.random() < recipe.capped
-    return Account(
+    account = Account(
         account_id=account_id,
         lots=lots,
         cash=cash,
@@ -185,6 +186,19 @@ def _account(
         max_turnover=sometimes(round(rng.uniform(0.06, 0.25), 4)),
         st_gain_budget=sometimes(round(value * rng.uniform(0.0, 0.005), 2)),
         lt_gain_budget=sometimes(round(value * rng.uniform(0.0, 0.02), 2)),
+    )
+    few = recipe.few > 0.0 and rng.random() < recipe.few
+    return _with_few_names(rng, account, value) if few else account
+
+
+def _with_few_names(rng: np.random.Generator, account: Account, value: float) -> Account:
+    """A limit at or below the names held, a charge for every ticket and a smallest position."""
+    held = len(np.unique(account.lots.security))
+    return replace(
+        account,
+        max_names=int(held * rng.uniform(0.6, 1.05)),
+        ticket_cost=float(rng.choice([0.0, 1.0, 5.0])),
+        min_position=float(rng.choice([0.0, 100.0, 500.0])) / value,
     )
 
 

@@ -123,6 +123,7 @@ def _account_limits(account: Account, binding: set[str]) -> list[tuple[Restricti
         "max_turnover": replace(account, max_turnover=None),
         "st_gain_budget": replace(account, st_gain_budget=None),
         "lt_gain_budget": replace(account, lt_gain_budget=None),
+        "max_names": replace(account, max_names=None),
         "cash_low": replace(account, cash_low=min(account.cash_low, 0.0)),
         "cash_high": replace(account, cash_high=max(account.cash_high, 1.0)),
     }

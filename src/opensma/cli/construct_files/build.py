@@ -7,7 +7,7 @@ sector covers all its securities; loss sales of taxpayers without an account her
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +18,7 @@ from opensma.cli.construct_files.layout import bad
 from opensma.cli.construct_files.reader import Columns, Files
 from opensma.cli.construct_files.wishes import account_limits
 from opensma.construct.check import WINDOW_DAYS
+from opensma.construct.prepare import account_value
 from opensma.construct.problem import (
     Account,
     Codes,
@@ -87,7 +88,7 @@ def _problem(universe: Universe, files: Files, tables: dict[str, Columns]) -> Pr
     targets = _targets(tables["targets"], row_of, position)
     wishes = account_limits(tables["restrictions"], universe, row_of, position)
     made = {
-        name: _account(accounts, row, lots[row][0], targets[row], wishes[row])
+        name: _account(universe, accounts, row, lots[row][0], targets[row], wishes[row])
         for row, name in enumerate(names)
     }
     lost = _loss_groups(tables["loss_sales"], universe, row_of, files.as_of_day)
@@ -223,6 +224,10 @@ def _check_accounts(table: Columns) -> None:
         require(table, name, column, table[column] >= 0.0, "at least 0")
     require(table, name, "risk_aversion", table["risk_aversion"] > 0.0, "above 0")
     require(table, name, "te_cap", table["te_cap"] > 0.0, "above 0")
+    for column in ("max_names", "ticket_cost", "min_position"):
+        require(table, name, column, table[column] >= 0.0, "at least 0")
+    whole = np.isnan(table["max_names"]) | (np.mod(table["max_names"], 1.0) == 0.0)
+    require(table, name, "max_names", whole, "a whole number")
     given = ~np.isnan(table["risk_aversion"]) & ~np.isnan(table["te_cap"])
     none = np.isnan(table["risk_aversion"]) & np.isnan(table["te_cap"])
     for row in np.flatnonzero(given | none):
@@ -235,6 +240,7 @@ def _check_accounts(table: Columns) -> None:
 
 
 def _account(
+    universe: Universe,
     table: Columns,
     row: int,
     lots: LotColumns,
@@ -248,7 +254,8 @@ def _account(
         value = number(column)
         return None if np.isnan(value) else value
 
-    return Account(
+    names = optional("max_names")
+    made = Account(
         account_id=str(table["account_id"][row]),
         lots=lots,
         cash=number("cash"),
@@ -265,7 +272,11 @@ def _account(
         max_turnover=optional("max_turnover"),
         st_gain_budget=optional("st_gain_budget"),
         lt_gain_budget=optional("lt_gain_budget"),
+        ticket_cost=optional("ticket_cost") or 0.0,
+        max_names=None if names is None else int(names),
     )
+    dollars = optional("min_position") or 0.0
+    return replace(made, min_position=dollars / account_value(universe, made)) if dollars else made
 
 
 def _lots(

@@ -14,6 +14,7 @@ class Column:
     name: str
     kind: str
     nullable: bool = False
+    optional: bool = False  # a file may lack it: empty throughout
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ def _numbers(names: str, *, nullable: bool = False) -> tuple[Column, ...]:
     return tuple(Column(name, "number", nullable) for name in names.split())
 
 
+_MAY_LACK = ("max_names", "ticket_cost", "min_position")
+
 INPUTS = (
     Table(
         "accounts",
@@ -41,6 +44,7 @@ INPUTS = (
             *_numbers("st_rate lt_rate min_trade"),
             *_numbers("max_turnover st_gain_budget lt_gain_budget", nullable=True),
             Column("whole_shares", "flag"),
+            *(Column(name, "number", True, True) for name in _MAY_LACK),
         ),
     ),
     Table(

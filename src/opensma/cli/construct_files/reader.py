@@ -74,9 +74,10 @@ class Files:
         part = "coalesce(p.part, 0)"
         if table.name == "targets":
             part = f"CASE WHEN f.{key} IS NULL THEN {_EVERY_PART} ELSE {part} END"
+        columns = _query(table, self.factors, self.types[table.name])
         query = (
             f"CREATE TABLE sorted_{table.name} AS SELECT f.*, {part} AS part "
-            f"FROM ({_query(table, self.factors)}) f LEFT JOIN of_{key} p ON f.{key} = p.id "
+            f"FROM ({columns}) f LEFT JOIN of_{key} p ON f.{key} = p.id "
             "ORDER BY part, file_row"
         )
         _execute(self.connection, query, self.folder / f"{table.name}.parquet")
@@ -118,7 +119,7 @@ def read_files(folder: Path, scratch: Path | None = None) -> Files:
     types = {table.name: _types(connection, folder, table) for table in INPUTS}
     factors = _factors(types)
     tables = {
-        table.name: _read(connection, folder, table, factors)
+        table.name: _read(connection, folder, table, factors, types[table.name])
         for table in INPUTS
         if table.name not in _OWNED
     }
@@ -166,6 +167,8 @@ def _types(connection: duckdb.DuckDBPyConnection, folder: Path, table: Table) ->
 
 def _check_type(file: str, column: Column, found: dict[str, str]) -> None:
     where = f"{file}:{column.name}"
+    if column.name not in found and column.optional:
+        return
     if column.name not in found:
         raise bad("column_missing", "The column is missing.", where, "Add the column.")
     kind = found[column.name]
@@ -194,23 +197,32 @@ def _factors(types: dict[str, dict[str, str]]) -> tuple[str, ...]:
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection, folder: Path, table: Table, factors: tuple[str, ...]
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    table: Table,
+    factors: tuple[str, ...],
+    types: dict[str, str],
 ) -> Columns:
     path = folder / f"{table.name}.parquet"
-    data = _execute(connection, _query(table, factors), path).fetchnumpy()
+    data = _execute(connection, _query(table, factors, types), path).fetchnumpy()
     return _columns(table, factors, data)
 
 
-def _query(table: Table, factors: tuple[str, ...]) -> str:
+def _query(table: Table, factors: tuple[str, ...], types: dict[str, str]) -> str:
     """All columns in their types and the row of the file, of a path still to be given."""
     picks = ", ".join(
-        f'CAST("{column.name}" AS {SQL_TYPE[column.kind]}) AS "{column.name}"'
+        f"CAST({_quoted(column.name) if column.name in types else 'NULL'} "
+        f"AS {SQL_TYPE[column.kind]}) AS {_quoted(column.name)}"
         for column in _all_columns(table, factors)
     )
     return (
         f"SELECT {picks}, file_row_number + 1 AS file_row "
         "FROM read_parquet(?, file_row_number = true)"
     )
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
 
 
 def _execute(

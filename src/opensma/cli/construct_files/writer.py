@@ -22,6 +22,7 @@ from opensma.cli.construct_files.layout import (
     bad,
 )
 from opensma.construct.plan import Plan
+from opensma.construct.prepare import account_value
 from opensma.construct.problem import Account, Taxpayer, Universe
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def write_inputs(
     k = universe.factor_cov.shape[0]
     factors = [f"f{j}" for j in range(k)]
     rows = {
-        "accounts": [_account_row(t, a) for t in taxpayers for a in t.accounts],
+        "accounts": [_account_row(universe, t, a) for t in taxpayers for a in t.accounts],
         "lots": [row for t in taxpayers for a in t.accounts for row in _lot_rows(universe, a)],
         "loss_sales": [row for t in taxpayers for row in _loss_rows(universe, t, as_of_day)],
         "securities": _security_rows(universe),
@@ -229,11 +230,13 @@ def _input_columns(kinds: list[tuple[str, str]], rows: list[tuple[Any, ...]]) ->
     return columns
 
 
-def _account_row(taxpayer: Taxpayer, a: Account) -> tuple[Any, ...]:
+def _account_row(universe: Universe, taxpayer: Taxpayer, a: Account) -> tuple[Any, ...]:
     return (
         *(a.account_id, taxpayer.taxpayer_id, a.cash, a.cash_low, a.cash_high),
         *(a.risk_aversion, a.te_cap, a.st_rate, a.lt_rate, a.min_trade, a.max_turnover),
-        *(a.st_gain_budget, a.lt_gain_budget, a.whole_shares),
+        *(a.st_gain_budget, a.lt_gain_budget, a.whole_shares, a.max_names),
+        a.ticket_cost or None,
+        round(a.min_position * account_value(universe, a), 2) if a.min_position else None,
     )
 
 
