@@ -380,7 +380,7 @@ def _best_moves(
     half = security.shape[0] // 2
     score = np.full(security.shape[0], np.inf)
     out = np.zeros(CANDIDATES + 2, dtype=np.int64)
-    unpriced = goal.turnover == 0.0 and goal.short_gain == 0.0 and goal.long_gain == 0.0
+    unpriced = goal.turnover == goal.names == goal.short_gain == goal.long_gain == 0.0
     for i in range(data.security.shape[0]):
         name = data.security[i]
         if near[i] > most or (name.low >= name.held and name.high <= name.held):
