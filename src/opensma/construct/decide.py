@@ -13,7 +13,8 @@ from opensma.construct.dual import climb
 from opensma.construct.grid import cheapest, holds, modes_of, round_to
 from opensma.construct.names import pick, swaps, trim
 from opensma.construct.problem import Codes, Floats, Mask
-from opensma.construct.search import TAX, VARIANCE, Goal, State, excess, improve, part_groups, start
+from opensma.construct.search import improve
+from opensma.construct.state import TAX, VARIANCE, Goal, State, excess, part_groups, start
 from opensma.construct.thorough import FEW, thorough
 
 _SOFT = 1e-3

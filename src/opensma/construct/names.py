@@ -13,7 +13,7 @@ from opensma.construct.branch import value_at
 from opensma.construct.columns import Columns, Limits
 from opensma.construct.grid import CANDIDATES, candidates, fixed_cost, holds, weight_of
 from opensma.construct.problem import Codes, Floats
-from opensma.construct.search import (
+from opensma.construct.state import (
     GAIN,
     NAMES,
     PENALTY,

@@ -8,7 +8,7 @@ from opensma.construct.check import BareMoves, Figures, names_held
 from opensma.construct.plan import NonTrade, Reason
 from opensma.construct.prepare import Desk, Prepared
 from opensma.construct.problem import Floats, Mask, Taxpayer
-from opensma.construct.search import State, broken_by
+from opensma.construct.state import State, broken_by
 
 MOST_NON_TRADES = 12
 _NOTABLE_DOLLARS = 25.0

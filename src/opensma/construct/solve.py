@@ -30,7 +30,7 @@ from opensma.construct.limits import (
 from opensma.construct.plan import Plan, Status, Trades
 from opensma.construct.prepare import Choice, Desk, Prepared, blocked, desk, under
 from opensma.construct.problem import Codes, Floats, Mask, Taxpayer
-from opensma.construct.search import TAX, VARIANCE, Goal, State, start
+from opensma.construct.state import TAX, VARIANCE, Goal, State, start
 from opensma.errors import ensure
 
 __all__ = ["Prepared", "solve_taxpayer"]

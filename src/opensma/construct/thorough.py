@@ -11,10 +11,10 @@ from numba import njit
 from opensma.construct.columns import Columns, Limits
 from opensma.construct.grid import CANDIDATES, stub, weight_of
 from opensma.construct.problem import Codes, Floats
-from opensma.construct.search import (
+from opensma.construct.search import SWEEPS
+from opensma.construct.state import (
     GAIN,
     PENALTY,
-    SWEEPS,
     TOTALS,
     Goal,
     State,
