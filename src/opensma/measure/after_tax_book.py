@@ -31,8 +31,10 @@ from opensma.measure.losses import harvest_yield
 from opensma.measure.performance import (
     Performance,
     after_tax_daily,
+    month_marks,
     rates_on,
     realised_by_day,
+    sessions_of,
 )
 from opensma.measure.refusals import Floats
 from opensma.measure.returns import linked
@@ -95,11 +97,10 @@ def account_tax_management(
         journal = list(read_journal(connection, [account.account_key]))
         keys = key_map(connection, market)
     whole = found.time_weighted
-    stop = int(np.searchsorted(series.days, whole.end.toordinal(), side="right"))
-    rows = slice(stop - found.sessions, stop)
+    rows = sessions_of(found, series)
     state = new_account(account.account_key)
     realised = realised_by_day(state, journal, series.days)
-    marks = _marks(series.days, rows)
+    marks = month_marks(series.days, rows)
     overhang = overhangs(state, journal, market, keys, series.days[marks])
     short, long = (rates_on(profiles, series.days[rows], n) for n in ("short_rate", "long_rate"))
     if short is None or long is None:
@@ -122,15 +123,6 @@ def account_tax_management(
         harvest_yield(harvested, float(series.value_cents[rows].mean())),
         tuple(missing),
     )
-
-
-def _marks(days: Ints, rows: slice) -> Ints:
-    """Rows of the opening close, of every month's last session, and of the end."""
-    opening = max(rows.start - 1, 0)
-    months = np.array([d.year * 12 + d.month for d in map(date.fromordinal, days.tolist())])
-    inside = np.arange(opening, rows.stop)
-    ends = inside[:-1][months[inside[:-1]] != months[inside[1:]]]
-    return np.unique(np.concatenate([[opening], ends, [rows.stop - 1]]))
 
 
 def overhangs(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
-import numpy.typing as npt
 
 from opensma.book.fold import fold
 from opensma.book.ledger import read_journal
@@ -33,10 +32,10 @@ from opensma.measure.membership import first_of_month
 from opensma.measure.outliers import MonthMarket, Opening, Outlier, explain, outlying
 from opensma.measure.refusals import Floats, refuse
 from opensma.measure.valuation import Track, carried_closes, positions
+from opensma.measure.wishes import Bools, in_force, named
 from opensma.units import MICROS, Ints, notional_cents_array
 
 OUTLIER_STAGE, OUTLIER_CODE = "measure", "measure.outlier"
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +132,10 @@ def _model(market: Market, month: date) -> Floats:
 
 def _excluded(market: Market, wishes: Iterable[Restriction], month: date) -> Bools:
     """Securities (securities,) that an owner excludes on the first of a month."""
-    day, mask = month.isoformat(), np.zeros(len(market.security_id), dtype=bool)
-    for wish in wishes:
-        valid = wish.valid_from <= day and (wish.valid_to is None or day <= wish.valid_to)
-        if wish.kind != "exclude" or not valid:
-            continue
-        if wish.scope == "security" and wish.scope_key in market.index:
-            mask[market.index[wish.scope_key]] = True
-        elif wish.scope == "sector" and wish.scope_key in market.sector_name:
-            mask |= market.sector_code == market.sector_name.index(wish.scope_key)
-        elif wish.scope == "theme" and wish.scope_key in market.themes:
-            mask |= market.themes[wish.scope_key]
+    mask = np.zeros(len(market.security_id), dtype=bool)
+    for wish in in_force(wishes, month.isoformat()):
+        if wish.kind == "exclude":
+            mask |= named(market, wish)
     return mask
 
 

@@ -206,6 +206,21 @@ def _rows(series: DailyValues, first: date | None, last: date | None) -> tuple[s
     return slice(begin, end), int(days[begin - 1]) if begin else funded
 
 
+def sessions_of(found: Performance, series: DailyValues) -> slice:
+    """Rows of a series that were measured."""
+    stop = int(np.searchsorted(series.days, found.time_weighted.end.toordinal(), side="right"))
+    return slice(stop - found.sessions, stop)
+
+
+def month_marks(days: Ints, rows: slice) -> Ints:
+    """Rows of the opening close, of every month's last session, and of the end."""
+    opening = max(rows.start - 1, 0)
+    months = np.array([d.year * 12 + d.month for d in map(date.fromordinal, days.tolist())])
+    inside = np.arange(opening, rows.stop)
+    ends = inside[:-1][months[inside[:-1]] != months[inside[1:]]]
+    return np.unique(np.concatenate([[opening], ends, [rows.stop - 1]]))
+
+
 def _money_weighted(
     series: DailyValues, rows: slice, start: date, begin: int, missing: list[str]
 ) -> SinceInception | None:
