@@ -1,5 +1,6 @@
 """Attribution on the book: two views of the active return, each adds up to it (M62 to M66)."""
 
+import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -12,8 +13,11 @@ from opensma.book.master import AccountRecord, Restriction, all_records
 from opensma.book.series import account_series
 from opensma.book.state import new_account
 from opensma.book.store import open_book
+from opensma.book.taxviews import tax_year
+from opensma.cli import run
 from opensma.day import run_day
 from opensma.market import Market, open_market
+from opensma.measure.after_tax_book import account_tax_management
 from opensma.measure.attribution_book import (
     CASH,
     AccountAttribution,
@@ -23,6 +27,7 @@ from opensma.measure.attribution_book import (
     openings,
 )
 from opensma.measure.conventions import Conventions
+from opensma.measure.losses_book import account_losses
 from opensma.measure.performance import Performance, account_performance
 from opensma.measure.wishes import bounds, personal_target
 
@@ -198,3 +203,56 @@ def test_what_an_owner_leaves_of_the_model_may_be_less_than_all_of_it(market: Ma
     model = market.target_weights(int(market.days[-1]))
     everything = [wish_of("exclude", "sector", name) for name in market.sector_name]
     assert personal_target(model, bounds(market, everything, model)).sum() == 0.0
+
+
+# --- the command -------------------------------------------------------------------------------
+
+
+def test_measure_account_explains_the_active_return_and_what_losses_are_worth(
+    small_book: str, small_market: Path, market: Market, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account = next(a for a in people(small_book) if a.taxed)
+    place = [account.account_id, "--book", small_book, "--market", str(small_market)]
+    assert run(["measure", "account", *place, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    why, losses = document["attribution"], document["losses"]
+    active = document["time_weighted"]["cumulative"] - document["benchmark"]["cumulative"]
+    assert why["active"] == active
+    names = ("manager", "client_directed", "tax_trading", "implementation")
+    assert sum(why["ladder"][name] for name in names) == pytest.approx(active, abs=1e-12)
+    assert sum(s["total"] for s in why["sectors"]) == pytest.approx(
+        why["allocation"] + why["selection"] + why["interaction"], abs=1e-12
+    )
+    # M58: both values, and they are those of the tax page.
+    view = tax_year(open_book(small_book), account.account_id, 2024)
+    assert view.household is not None
+    assert view.household.usable is not None
+    assert losses["potential_cents"] == view.full.now_cents
+    assert losses["usable_cents"] == view.household.usable.this_year.now_cents
+    netting = view.household.ledger[-1].netting
+    assert losses["short_carry_cents"] == netting.short_carry_cents
+    assert losses["long_carry_cents"] == netting.long_carry_cents
+    assert run(["measure", "account", *place]) == 0
+    text = capsys.readouterr().out
+    assert "in full" in text
+    assert "usable in 2024" in text
+    assert "Active return" in text
+
+
+def test_m60_the_deferred_base_is_what_no_carryforward_covers(
+    small_book: str, market: Market
+) -> None:
+    book = open_book(small_book)
+    for account in people(small_book):
+        found = account_performance(book, market, account.account_id, None, None)
+        managed = account_tax_management(book, market, found)
+        if managed is None:
+            continue
+        worth = account_losses(book, found, managed)
+        assert worth.carryforward_share is not None
+        assert worth.net_deferred_share is not None
+        gain = max(managed.unrealised_share, 0.0)
+        assert worth.net_deferred_share == max(gain - worth.carryforward_share, 0.0)
+        assert worth.usable_cents is not None
+        assert worth.usable_cents >= 0
+        assert worth.deferred_cents is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opensma.cli import _measure_composite
+from opensma.cli import _measure_composite, _measure_why
 from opensma.cli.day import market_option
 from opensma.cli.output import book_option, date_option, emit_json, json_option, note, plain, table
 
@@ -68,7 +68,10 @@ def account_command(
     from opensma.book.market_link import market_of
     from opensma.book.master import find_account
     from opensma.book.store import open_book
+    from opensma.errors import InputError
     from opensma.measure.after_tax_book import account_tax_management
+    from opensma.measure.attribution_book import account_attribution
+    from opensma.measure.losses_book import account_losses
     from opensma.measure.performance import account_performance
 
     opened = open_book(book)
@@ -77,15 +80,32 @@ def account_command(
     market = market_of(opened, market_path)
     found = account_performance(opened, market, account_id, period["from"], period["to"])
     managed = account_tax_management(opened, market, found)
+    worth = None if managed is None else account_losses(opened, found, managed)
+    why: list[str] = [*found.missing]
+    why += () if managed is None else managed.missing
+    why += () if worth is None else worth.missing
+    explained = None
+    try:
+        explained = account_attribution(opened, market, found)
+    except InputError as error:  # a month that loses everything cannot be linked (M63)
+        why.append(f"attribution: {error.message}")
     if as_json:
-        emit_json(_document(found, managed))
+        document = _document(found, managed)
+        document["losses"] = None if worth is None else plain(worth)
+        document["attribution"] = _measure_why.attribution_document(explained)
+        document["missing"] = why
+        emit_json(document)
         return
     whole = found.time_weighted
     table(f"{account_id}, {whole.start} to {whole.end}", ("figure", "value"), _figures(found))
     if managed is not None:
-        table("Tax management", ("figure", "value"), _tax_figures(managed))
-    for why in (*found.missing, *(() if managed is None else managed.missing)):
-        click.echo(f"Not shown: {why}")
+        rows = _tax_figures(managed)
+        rows += [] if worth is None else _measure_why.losses_figures(worth)
+        table("Tax management", ("figure", "value"), rows)
+    if explained is not None:
+        _measure_why.print_attribution(explained)
+    for text in why:
+        click.echo(f"Not shown: {text}")
 
 
 @group.command("household")
@@ -168,10 +188,11 @@ def _tax_figures(found: TaxManagement) -> list[tuple[str, str]]:
         ]
     short, long = found.unrealised_short_cents, found.unrealised_long_cents
     share = signed_percent(found.unrealised_share)
+    share_of_average = f"{percent(found.harvest_yield)} of the average value"
     rows += [
         ("unrealised", f"{signed_money(short)} short-term, {signed_money(long)} long-term"),
         ("unrealised, share of value", share),
-        ("losses harvested", f"{money(found.harvested_cents)}, {percent(found.harvest_yield)}"),
+        ("losses harvested in the period", f"{money(found.harvested_cents)}, {share_of_average}"),
     ]
     return rows
 

@@ -1,0 +1,90 @@
+"""Tables of `sma measure account` about attribution and the worth of losses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opensma.cli.output import plain, table
+
+if TYPE_CHECKING:
+    from opensma.measure.attribution_book import AccountAttribution
+    from opensma.measure.losses_book import LossesWorth
+
+
+def print_attribution(found: AccountAttribution) -> None:
+    """The ladder, and the sectors."""
+    from opensma.report.ladder import CLIENT, ladder_steps, wish_rows
+    from opensma.report.words import percent, signed_percent
+
+    whole = found.portfolio
+    title = f"Why it differs from the benchmark, {whole.start} to {whole.end}"
+    rows = []
+    for step in ladder_steps(found):
+        rows.append((step.name, signed_percent(step.effect), step.meaning))
+        if step.name == CLIENT:
+            rows += [(f"  {name}", signed_percent(x), why) for name, x, why in wish_rows(found)]
+    table(title, ("step", "effect", "what it is"), rows)
+    rows_by_sector = [
+        (
+            one.sector,
+            percent(one.weight, 1),
+            percent(one.benchmark_weight, 1),
+            *(signed_percent(x) for x in (one.allocation, one.selection, one.interaction)),
+            signed_percent(one.total),
+        )
+        for one in found.sectors
+    ]
+    within = found.ladder.manager + found.ladder.trading
+    rows_by_sector += [
+        ("within months", "", "", "", "", "", signed_percent(within)),
+        (
+            "sum",
+            "",
+            "",
+            *(signed_percent(x) for x in (found.allocation, found.selection, found.interaction)),
+            signed_percent(found.active),
+        ),
+    ]
+    heads = ("sector", "weight", "benchmark's", "allocation", "selection", "interaction", "total")
+    table("By sector", heads, rows_by_sector)
+
+
+def attribution_document(found: AccountAttribution | None) -> dict[str, Any] | None:
+    """Every figure and the sums."""
+    if found is None:
+        return None
+    document: dict[str, Any] = plain(found)
+    del document["portfolio"], document["benchmark"]  # stand beside it
+    for place, one in zip(document["sectors"], found.sectors, strict=True):
+        place["total"] = one.total
+    document["ladder"]["implementation"] = found.ladder.implementation
+    for name in ("active", "allocation", "selection", "interaction"):
+        document[name] = getattr(found, name)
+    return document
+
+
+def losses_figures(found: LossesWorth) -> list[tuple[str, str]]:
+    """Rows about the worth of losses; potential and usable value in one (M58)."""
+    from opensma.report.words import money, percent, signed_percent
+
+    none = "not known"
+    usable, deferred = found.usable_cents, found.deferred_cents
+    value = f"{money(found.potential_cents)} in full, "
+    value += f"{none if usable is None else money(usable)} usable in {found.year}"
+    harvested = (
+        f"{money(found.harvested_short_cents)} short-term, "
+        f"{money(found.harvested_long_cents)} long-term, {found.year} until {found.as_of}"
+    )
+    rows = [("losses harvested", harvested), ("value of these losses", value)]
+    if deferred is not None:
+        rows.append(("carried on instead", f"{money(deferred)} of these losses"))
+    if found.short_carry_cents is not None and found.long_carry_cents is not None:
+        carry = f"{money(found.short_carry_cents)} short-term, {money(found.long_carry_cents)}"
+        rows.append((f"carried to {found.year + 1}", f"{carry} long-term, of the whole taxpayer"))
+    if found.carryforward_share is not None and found.net_deferred_share is not None:
+        words = (
+            f"{signed_percent(found.embedded_gain_share)} of value, carryforward "
+            f"{percent(found.carryforward_share)}, leaves {percent(found.net_deferred_share)}"
+        )
+        rows.append(("gain not realised", words))
+    return rows
