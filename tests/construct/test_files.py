@@ -234,7 +234,8 @@ def test_an_infeasible_account_is_reported_with_its_conflict_and_never_traded(
     """Nothing may be sold, yet half of the account must be cash: these two cannot hold together."""
     rewrite(
         folder, "accounts",
-        "SELECT * REPLACE (0.5 AS cash_low, 0.6 AS cash_high) FROM it LIMIT 1",
+        "SELECT * REPLACE (0.5 AS cash_low, 0.6 AS cash_high, NULL::DOUBLE AS max_turnover) "
+        "FROM it LIMIT 1",
     )  # fmt: skip
     keep = "SELECT * FROM it WHERE account_id = 'A00000-1'"
     rewrite(folder, "lots", keep)

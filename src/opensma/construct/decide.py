@@ -176,6 +176,15 @@ def _value(goal: Goal, state: State) -> float:
 
 
 @njit(cache=True)
+def rounded(data: Columns, weight: Floats, kept: Mask) -> Codes:
+    """Whole units near these weights, as far as no group sells at a loss what it buys."""
+    units, free = np.zeros(weight.shape[0], np.int64), np.zeros(weight.shape[0], np.int64)
+    round_to(data, free, weight, units)
+    part_groups(data, units, kept)
+    return units
+
+
+@njit(cache=True)
 def finish(data: Columns, limits: Limits, units: Codes, goal: Goal) -> tuple[State, float]:
     """Improve given trades under another objective; and what limits are still broken."""
     state = start(data, units.copy())

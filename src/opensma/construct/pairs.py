@@ -70,13 +70,13 @@ def _best_moves(
             if out[c] == now:
                 continue
             if plain:
-                gain, use = least_gain(data, goal, i, now, tax, slope, out[c])
+                gain, use = least_gain(data, goal.guide, i, now, tax, slope, out[c])
                 gain += goal.cash * use
                 if gain >= score[(half if use > 0.0 else 2 * half) - 1]:
                     near[i] = min(near[i], gain)
                     continue
             change = change_of(data, state, i, out[c], slope)
-            gain = goal.aversion * 0.5 * change.variance + change.tax + goal.cash * change.use
+            gain = goal.guide * 0.5 * change.variance + change.tax + goal.cash * change.use
             gain += goal.turnover * change.traded + PENALTY * change.outside
             gain += goal.short_gain * change.short + goal.long_gain * change.long
             gain += goal.names * change.names

@@ -315,7 +315,8 @@ def rows(universe: Universe, account: Account) -> tuple[Codes, Floats, Floats]:
     number = np.full(len(limits.sector_max), -1, dtype=np.int64)
     number[bound] = np.arange(1, len(bound) + 1)
     low = np.concatenate([[1.0 - account.cash_high], limits.sector_min[bound]])
-    high = np.concatenate([[1.0 - account.cash_low], np.minimum(limits.sector_max[bound], 1e3)])
+    most = 1.0 - account.cash_low  # of everything, so of each sector: the bound counts on it
+    high = np.concatenate([[most], np.minimum(limits.sector_max[bound], most)])
     return number[universe.sector], low, high
 
 

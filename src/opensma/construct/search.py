@@ -101,7 +101,7 @@ def singles(
                 if out[c] == now:
                     continue
                 if plain:
-                    least, _ = least_gain(data, goal, i, now, tax, slope, out[c])
+                    least, _ = least_gain(data, goal.aversion, i, now, tax, slope, out[c])
                     if least >= best:
                         nearest = min(nearest, least)
                         continue

@@ -16,7 +16,7 @@ import numpy as np
 from opensma.construct import check, reasons
 from opensma.construct.bound import Priced, Ways, ways
 from opensma.construct.conflict import explain
-from opensma.construct.decide import choose, finish
+from opensma.construct.decide import choose, finish, rounded
 from opensma.construct.household import beside, trades_of, units_sold, weights_sold
 from opensma.construct.limits import (
     Relaxed,
@@ -283,9 +283,16 @@ def _whole_units(found: Relaxed, kept: Mask) -> tuple[Floats, State, float]:
     centre = found.centre.copy()
     state, broken = choose(table.data, table.limits, aversion, dual, centre, weight, kept)
     capped = table.account.te_cap is not None
-    if capped or not found.prices.plain:
-        goal = _goal(found, dual)
-        state, broken = finish(true_costs(table), table.limits, state.units, goal)
+    if not capped and found.prices.plain:
+        return dual, state, broken
+    # Modes fixed at the price of a limit can end far from it: start from the relaxation as well.
+    data, goal = true_costs(table), _goal(found, dual)
+    state, broken = finish(data, table.limits, state.units, goal)
+    near = rounded(table.data, found.weight, kept)
+    other, still = finish(data, table.limits, near, _goal(found, found.dual))
+    own = goal.aversion
+    if (still, _objective(other, own)) < (broken, _objective(state, own)):
+        return dual, other, still
     return dual, state, broken
 
 

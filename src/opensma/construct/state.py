@@ -179,7 +179,7 @@ def change_of(data: Columns, state: State, i: int, trade: int, slope: float) -> 
 
 @njit(cache=True, forceinline=True)
 def least_gain(
-    data: Columns, goal: Goal, i: int, now: int, tax: float, slope: float, trade: int
+    data: Columns, aversion: float, i: int, now: int, tax: float, slope: float, trade: int
 ) -> tuple[float, float]:
     """Change of risk, tax and toll alone, in a group that nothing washes; and of cash use.
 
@@ -193,7 +193,7 @@ def least_gain(
     if name.ticket > 0.0:
         ticket = name.ticket * (int(trade != 0) - int(now != 0))
     cost = tax_alone(name, data.lot, trade) - tax + name.toll * traded + ticket
-    return goal.aversion * 0.5 * variance + cost, delta + name.cost * traded + ticket
+    return aversion * 0.5 * variance + cost, delta + name.cost * traded + ticket
 
 
 @njit(cache=True, forceinline=True)
