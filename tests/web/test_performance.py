@@ -4,6 +4,7 @@ import asyncio
 import html
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 
 import httpx
@@ -14,8 +15,13 @@ from tests.web.test_pages import shown, text_of
 
 from opensma.book.master import AccountRecord, User, all_records
 from opensma.book.series import DailyValues, account_series
+from opensma.book.taxviews import tax_year
 from opensma.measure.after_tax_book import account_tax_management
+from opensma.measure.attribution_book import account_attribution
+from opensma.measure.losses_book import account_losses, losses_worth
 from opensma.measure.performance import Performance, account_performance
+from opensma.report.charts import LIGHT
+from opensma.report.ladder import ladder_steps, waterfall, waterfall_spec
 from opensma.web import create_app, performance
 from opensma.web.render import percent, signed_percent
 
@@ -95,11 +101,12 @@ def test_the_chart_ends_where_the_figures_do_and_its_months_link(portal: Shown) 
 def test_the_chart_is_an_image_of_this_server_in_both_schemes_and_sizes(portal: Shown) -> None:
     page = page_of(portal, oldest(portal), "?period=three")
     addresses = set(re.findall(r'(?:src|srcset)="(/accounts/[^"]+\.svg)"', page))
-    assert len(addresses) == 4
+    assert len(addresses) == 8  # growth and waterfall
     for address in addresses:
         answer = portal.get(address)
         assert answer.headers["content-type"] == "image/svg+xml"
-        assert "<title>Return of" in answer.text
+        title = "Return of" if "growth" in address else "From the benchmark"
+        assert f"<title>{title}" in answer.text
     stale = re.sub(r"three-[0-9a-f]{16}", "three-" + "0" * 16, addresses.pop())
     assert portal.get(stale).status_code == 404
 
@@ -123,7 +130,7 @@ def test_words_that_mean_nothing_are_ignored(portal: Shown) -> None:
 
 def test_every_table_has_a_caption_and_nothing_is_styled_inline(portal: Shown) -> None:
     page = html.unescape(page_of(portal, oldest(portal)))
-    assert page.count("<table") == page.count("<caption") == 5
+    assert page.count("<table") == page.count("<caption") == 7
     assert "style=" not in page
 
 
@@ -160,3 +167,59 @@ def test_an_owner_sees_own_performance_and_no_other(portal: Shown) -> None:
         for account, expected in ((mine, 200), (other, 404)):
             path = f"/accounts/{account.account_id}/performance"
             assert pool.submit(asyncio.run, ask(path)).result() == expected
+
+
+@pytest.mark.parametrize("period", list(performance.PERIODS))
+def test_m65_the_waterfall_and_its_table_are_the_attribution(portal: Shown, period: str) -> None:
+    account = oldest(portal)
+    first = performance.opening(period, series_of(portal, account))
+    found = measured(portal, account, first)
+    why = account_attribution(portal.book, portal.market, found)
+    page = page_of(portal, account, f"?period={period}")
+    text = text_of(page)
+    for step in ladder_steps(why):
+        assert step.name in text
+        assert signed_percent(step.effect) in text
+    for one in why.sectors:
+        assert signed_percent(one.total) in text
+    drawing = waterfall(account.account_id, why)
+    assert drawing.description in html.unescape(page)
+    (address,) = re.findall(r'<img class="chart" src="([^"]+/ladder-[^"]+)"', page)
+    svg = portal.get(address)
+    assert svg.status_code == 200
+    assert svg.headers["content-type"] == "image/svg+xml"
+    for step in ladder_steps(why):
+        assert step.name in svg.text
+    # Bars join: each begins where the one before it ended, and the last is the sum.
+    rows = waterfall_spec(drawing, width=1060, height=320, scheme=LIGHT)["layer"][0]
+    assert rows["encoding"]["y2"] == {"field": "to"}
+    assert portal.get(address.replace(drawing.digest(), "0" * 16)).status_code == 404
+    assert portal.get(address.replace(f"ladder-{period}", "ladder-never")).status_code == 404
+
+
+def test_m58_what_losses_are_worth_stands_beside_what_is_usable(portal: Shown) -> None:
+    account = next(a for a in accounts(portal) if a.taxed)
+    found = measured(portal, account)
+    managed = account_tax_management(portal.book, portal.market, found)
+    assert managed is not None
+    worth = account_losses(portal.book, found, managed)
+    text = text_of(page_of(portal, account))
+    assert worth.usable_cents is not None
+    for words in (shown(worth.potential_cents), shown(worth.usable_cents), "Usable in 2024"):
+        assert words in text
+    assert signed_percent(worth.embedded_gain_share) in text
+
+
+def test_who_may_not_see_every_account_of_a_taxpayer_is_told_so(portal: Shown) -> None:
+    """Usable value needs the taxpayer's whole year; it is left out with the reason, never zero."""
+    account = next(a for a in accounts(portal) if a.taxed)
+    found = measured(portal, account)
+    managed = account_tax_management(portal.book, portal.market, found)
+    assert managed is not None
+    whole = tax_year(portal.book, account.account_id, 2024)
+    worth = losses_worth(replace(whole, household=None), found, managed)
+    assert worth.usable_cents is worth.short_carry_cents is worth.net_deferred_share is None
+    assert worth.missing == (
+        "usable value of losses: not all accounts of the taxpayer may be seen",
+    )
+    assert worth.potential_cents == whole.full.now_cents

@@ -381,4 +381,4 @@ def wish_words(wish: Restriction) -> str:
     """A wish in a few words."""
     kind = wish.kind.replace("_", " ")
     bound = "" if wish.value_bps is None else f" {wish.value_bps / 100:g}%"
-    return f"{kind} {wish.scope} {wish.scope_key}{bound}"
+    return f"{kind} {wish.scope} {wish.scope_key.replace('_', ' ')}{bound}"

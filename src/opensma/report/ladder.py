@@ -13,7 +13,6 @@ from opensma.measure.attribution_book import AccountAttribution
 from opensma.report.charts import DARK, LIGHT, Scheme, axis_config, drawn
 from opensma.report.words import signed_percent
 
-
 CLIENT = "Client-directed"
 
 
@@ -100,18 +99,19 @@ def waterfall_spec(found: Waterfall, *, width: int, height: int, scheme: Scheme)
     """Vega-Lite specification: floating bars, each with its figure in signed percent."""
     import altair as alt
 
-    rows = _rows(found.steps)
+    rows = _rows(found.steps, 1 if width < 500 else 2)
     kinds = ["adds", "takes away", "sum"]
     colours = alt.Scale(domain=kinds, range=list(scheme.series))
     names = [step.name for step in found.steps]
-    angle = -40 if width < 500 else 0
+    narrow = width < 500
+    angle = -90 if narrow else 0  # level words would cover each other
     x = alt.X("step:N", sort=names, axis=alt.Axis(title=None, labelAngle=angle, labelLimit=0))
-    y = alt.Y("from:Q", axis=alt.Axis(format="+.1%", tickCount=5, title=None))
+    y = alt.Y("from:Q", axis=alt.Axis(format=".1%", tickCount=5, title=None))
     base = alt.Chart(alt.InlineData(values=rows))
     bars = base.mark_bar().encode(
         x=x, y=y, y2="to:Q", color=alt.Color("kind:N", scale=colours, legend=None)
     )
-    words = base.mark_text(dy=-7, fontSize=12, color=scheme.ink).encode(
+    words = base.mark_text(dy=-7, fontSize=10 if narrow else 12, color=scheme.ink).encode(
         x=x, y="top:Q", text="figure:N"
     )
     zero = (
@@ -122,11 +122,13 @@ def waterfall_spec(found: Waterfall, *, width: int, height: int, scheme: Scheme)
     chart = alt.layer(bars, zero, words).properties(width=width, height=height)
     spec: dict[str, Any] = chart.to_dict()
     spec["config"] = axis_config(scheme)
+    # The reader's font may be wider than the one that the words were measured with.
+    spec["padding"] = {"left": 8, "right": 2, "top": 6, "bottom": 14 if narrow else 2}
     spec["autosize"] = {"type": "fit", "contains": "padding"}
     return spec
 
 
-def _rows(steps: Sequence[Step]) -> list[dict[str, object]]:
+def _rows(steps: Sequence[Step], decimals: int) -> list[dict[str, object]]:
     """Each bar from the sum before it to the sum after; the last one from zero."""
     ends = [0.0, *accumulate(step.effect for step in steps if not step.whole)]
     rows: list[dict[str, object]] = []
@@ -141,7 +143,7 @@ def _rows(steps: Sequence[Step]) -> list[dict[str, object]]:
                 "to": round(end, 6),
                 "top": round(max(start, end), 6),
                 "kind": kind,
-                "figure": signed_percent(step.effect),
+                "figure": signed_percent(step.effect, decimals).replace("-", "\u2212"),
             }
         )
     return rows

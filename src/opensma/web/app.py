@@ -48,6 +48,9 @@ def create_app(book: Book, market: Market, viewer: User | None = None) -> Starle
             Route(
                 "/accounts/{account_id}/growth-{period}-{digest}-{size}-{scheme}.svg", portal.growth
             ),
+            Route(
+                "/accounts/{account_id}/ladder-{period}-{digest}-{size}-{scheme}.svg", portal.ladder
+            ),
             Route("/accounts/{account_id}/taxes", portal.taxes),
             Route("/accounts/{account_id}/taxes/form-8949-{year:int}.csv", portal.form_8949),
             Route("/taxpayers/{taxpayer_id}/taxes", portal.taxes),

@@ -1,4 +1,4 @@
-"""What the performance page shows: its period, figures with their meaning, a chart, flows. Pure."""
+"""What the performance page shows: its period, figures with their meaning, charts, flows."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from itertools import pairwise
 import numpy as np
 
 from opensma.book.series import DailyValues
+from opensma.book.store import Book
+from opensma.errors import InputError
+from opensma.market import Market
 from opensma.measure.after_tax_book import TaxManagement
+from opensma.measure.attribution_book import AccountAttribution, account_attribution
 from opensma.measure.length import PeriodReturn, years_later
 from opensma.measure.membership import first_of_month
 from opensma.measure.performance import Performance
 from opensma.measure.returns import Floats, cumulative, series_returns
 from opensma.report.growth import GrowthLines
+from opensma.report.ladder import Step, Waterfall, ladder_steps, waterfall, wish_rows
 from opensma.report.words import day_words, signed_percent
 from opensma.units import Ints
 
@@ -132,6 +137,26 @@ def figures(found: Performance, managed: TaxManagement | None = None) -> list[Fi
         ),
         *([] if managed is None else _liquidated(managed)),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why the return differs from the benchmark's: the figures, and the drawing."""
+
+    found: AccountAttribution
+    steps: list[Step]
+    wishes: list[tuple[str, float, str]]
+    drawing: Waterfall
+
+
+def explained(book: Book, market: Market, found: Performance) -> Explained | str:
+    """Attribution of a measured period, or why there is none."""
+    try:
+        made = account_attribution(book, market, found)
+    except InputError as error:  # a month that loses everything cannot be linked (M63)
+        return error.message
+    drawing = waterfall(found.account_id, made)
+    return Explained(made, ladder_steps(made), wish_rows(made), drawing)
 
 
 def _liquidated(managed: TaxManagement) -> list[Figure]:

@@ -24,20 +24,23 @@ from opensma.book.views import AccountView, ProgramView, account_view, activity,
 from opensma.errors import InputError, OpensmaError
 from opensma.market import Market
 from opensma.measure.after_tax_book import account_tax_management
-from opensma.measure.performance import account_performance
+from opensma.measure.losses_book import losses_worth
+from opensma.measure.performance import Performance, account_performance
 from opensma.report.charts import value_chart
 from opensma.report.explain import why_not_traded, why_traded
 from opensma.report.growth import GrowthLines, growth_chart
+from opensma.report.ladder import waterfall_chart
 from opensma.report.paragraph import plan_paragraph
 from opensma.report.what_if import price_head, verdict
 from opensma.tax.forms import Form8949Row, to_csv
 from opensma.trade.change_text import FIELDS
 from opensma.web import accounts, listing, performance, taxes, what_if
 from opensma.web.assets import Asset, kept
+from opensma.web.performance import Explained
 from opensma.web.shield import HEADERS
 
 UNKNOWN = ("account.unknown", "trade.unknown", "account.closed", "account.not_open")
-YEARS_KEPT = 8
+YEARS_KEPT, LADDERS_KEPT = 8, 32
 SIZES = {"wide": (1060, 320), "narrow": (350, 300)}
 
 
@@ -52,6 +55,7 @@ class Portal:
     assets: dict[str, Asset]
     _lock: Lock = field(default_factory=Lock)
     _kept: tuple[object, ProgramView] | None = None
+    _ladders: dict[tuple[str, str], tuple[object, Explained | str]] = field(default_factory=dict)
     _years: dict[tuple[str, int | None], tuple[object, TaxYear]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -165,9 +169,15 @@ class Portal:
             managed = account_tax_management(self.book, self.market, found)
             lines = self._growth(view, period)
             assert lines is not None
+            worth = None
+            if managed is not None:
+                year = self._kept_year(account_id, found.time_weighted.end.year)
+                worth = losses_worth(year, found, managed)
             values |= {
                 "found": found,
                 "managed": managed,
+                "worth": worth,
+                "why": self._explained(account_id, period, found),
                 "figures": performance.figures(found, managed),
                 "lines": lines,
                 "months": performance.month_rows(lines, series),
@@ -188,6 +198,30 @@ class Portal:
             self._growth(view, asked["period"]) if asked["period"] in performance.PERIODS else None
         )
         return self._drawing(request, lines, growth_chart)
+
+    def ladder(self, request: Request) -> Response:
+        """The waterfall of the performance page as SVG, as `growth`."""
+        asked = request.path_params
+        account_id, period = asked["account_id"], asked["period"]
+        view, drawn = self._account(account_id), None
+        if period in performance.PERIODS and view.series is not None and len(view.series.days) > 1:
+            first = performance.opening(period, view.series)
+            found = account_performance(self.book, self.market, account_id, first, None)
+            why = self._explained(account_id, period, found)
+            drawn = None if isinstance(why, str) else why.drawing
+        return self._drawing(request, drawn, waterfall_chart)
+
+    def _explained(self, account_id: str, period: str, found: Performance) -> Explained | str:
+        """Attribution of a period or why there is none; kept until the book changes."""
+        with self._lock:
+            version, kept = _version(self.book), self._ladders.pop((account_id, period), None)
+        if kept is None or version is None or kept[0] != version:
+            kept = version, performance.explained(self.book, self.market, found)
+        with self._lock:
+            self._ladders[account_id, period] = kept
+            while len(self._ladders) > LADDERS_KEPT:
+                self._ladders.pop(next(iter(self._ladders)))
+        return kept[1]
 
     def _growth(self, view: AccountView, period: str) -> GrowthLines | None:
         series = view.series
