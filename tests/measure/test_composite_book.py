@@ -16,12 +16,11 @@ from opensma.cli import run
 from opensma.day import run_day
 from opensma.errors import InputError
 from opensma.market import Market, open_market
+from opensma.measure.account_month import AccountMonth, account_months
 from opensma.measure.composite_book import composite_of, record_outliers
 from opensma.measure.composite_record import (
-    AccountMonth,
     CompositeMonth,
     CompositeRecord,
-    account_months,
     composite_record,
     monthly_returns,
 )

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from opensma.measure.outliers import Outlier
 
 BASIS = (
-    "Gross of management fees, after trading costs; parts of a year are not annualised. "
-    "The book does not tell yet who pays fees or gave up discretion: every account counts as "
-    "fee-paying and discretionary. Records and calculations that a firm can use when it prepares "
-    "its own reports."
+    "Gross is after trading costs and before management fees; net is less the fees invoiced for "
+    "every member, and shown where all of them were invoiced. Parts of a year are not annualised. "
+    "The book does not tell yet who gave up discretion: every account counts as discretionary. "
+    "Records and calculations that a firm can use when it prepares its own reports."
 )
 
 
@@ -68,13 +68,14 @@ def command(
     _print_years(made)
     _print_months(made)
     _print_members(made.memberships)
+    _print_removals(made)
     _print_outliers(made, outliers)
     click.echo(BASIS)
 
 
 def _document(record: CompositeRecord, outliers: Sequence[Outlier]) -> dict[str, Any]:
     document: dict[str, Any] = plain(record)
-    for name in ("whole", "benchmark"):
+    for name in ("whole", "whole_net", "benchmark"):
         if (one := getattr(record, name)) is not None:
             document[name]["annualised"] = one.annualised
     rows = [plain(o) | {"difference": o.difference} for o in outliers]
@@ -93,6 +94,12 @@ def _print_definition(record: CompositeRecord) -> None:
             f"least ${rule.minimum:,.2f}; funded by day {rule.cutoff_day} of a month "
             "enters with the next, else one later"
         )
+        if rule.significant_flow is not None:
+            share = percent(rule.significant_flow, 1)
+            words += f"; out for a while after a month's net flow of {share} of its value"
+        if (large := rule.large_flow) is not None:
+            bound = f"${large.amount:,.2f}" if large.share is None else percent(large.share, 1)
+            words += f"; a flow is large from {bound} on"
         if most < 1:
             words += f"; out when more than {percent(most, 1)} of the model is excluded"
         rows.append((rule.effective.isoformat(), f"{rule.recorded}, {rule.by}", words))
@@ -102,13 +109,18 @@ def _print_definition(record: CompositeRecord) -> None:
     if record.whole is not None and record.benchmark is not None:
         method = rules.conventions.composite_method.value
         click.echo(
-            f"{record.whole.start} to {record.whole.end}: composite {_return(record.whole)}, "
-            f"benchmark {_return(record.benchmark)} (method {method})."
+            f"{record.whole.start} to {record.whole.end}: composite gross "
+            f"{_return(record.whole)}, {_net(record)}benchmark "
+            f"{_return(record.benchmark)} (method {method})."
         )
     else:
         click.echo("Nobody has been a member for a full month yet.")
     for text in record.notes:
         click.echo(text)
+
+
+def _net(record: CompositeRecord) -> str:
+    return "" if record.whole_net is None else f"net {_return(record.whole_net)}, "
 
 
 def _return(one: PeriodReturn) -> str:
@@ -129,6 +141,7 @@ def _print_years(record: CompositeRecord) -> None:
             (
                 f"{year.year}{part}",
                 percent(year.composite),
+                "n/a" if year.net is None else percent(year.net),
                 percent(year.benchmark),
                 count_labels(year.portfolios)[0],
                 money(year.assets_cents),
@@ -138,7 +151,7 @@ def _print_years(record: CompositeRecord) -> None:
                 "n/a" if year.benchmark_deviation is None else percent(year.benchmark_deviation),
             )
         )
-    heads = ("year", "composite", "benchmark", "accounts", "assets", "book's assets")
+    heads = ("year", "gross", "net", "benchmark", "accounts", "assets", "book's assets")
     three = ("dispersion", "3-year dev.", "benchmark's")
     table("Years", (*heads, *three), rows)
     for year in record.years:
@@ -150,18 +163,20 @@ def _print_months(record: CompositeRecord) -> None:
     from opensma.measure.conventions import CompositeMethod
     from opensma.report.words import money, percent
 
+    stated = record.rules.conventions.composite_method
     rows = [
         (
             f"{month.month:%Y-%m}",
             str(len(month.members)),
             money(month.begin_cents),
             *(percent(month.returns[method], 4) for method in CompositeMethod),
+            "n/a" if month.net is None else percent(month.net[stated], 4),
             percent(month.benchmark, 4),
         )
         for month in record.months
     ]
-    heads = ("month", "members", "began with", "beginning", "with flows", "aggregate", "benchmark")
-    table("Months, by the three methods", heads, rows)
+    heads = ("month", "members", "began with", "beginning", "with flows", "aggregate", "net")
+    table(f"Months, by the three methods; net: {stated.value}", (*heads, "benchmark"), rows)
 
 
 def _print_members(people: Sequence[Membership]) -> None:
@@ -177,6 +192,31 @@ def _print_members(people: Sequence[Membership]) -> None:
         if not one.intervals:
             rows.append((one.account_id, "never", "", "", one.outside))
     table("Members", ("account", "from", "to", "entered", "left or outside because"), rows)
+
+
+def _print_removals(record: CompositeRecord) -> None:
+    from opensma.report.words import counted, money, percent, signed_money
+
+    rows = [
+        (
+            one.account_id,
+            f"{one.month:%Y-%m}",
+            signed_money(one.net_flow_cents),
+            money(one.begin_cents),
+            percent(abs(one.net_flow_cents) / one.begin_cents, 1),
+            percent(one.bound, 1),
+            f"{one.back:%Y-%m}",
+        )
+        for one in record.removals
+    ]
+    if rows:
+        heads = ("account", "out from", "net flow", "began with", "share", "bound", "back from")
+        table("Out for a while because of a flow", heads, rows)
+    if any(rule.large_flow is not None for rule in record.rules.rules):
+        click.echo(
+            f"{counted(record.large_flows, 'large flow')} of members; every account is valued on "
+            "every session, so each period was broken there."
+        )
 
 
 def _print_outliers(record: CompositeRecord, outliers: Sequence[Outlier]) -> None:

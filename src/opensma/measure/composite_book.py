@@ -19,15 +19,16 @@ from opensma.book.store import Book
 from opensma.calendar import previous_session
 from opensma.errors import InputError
 from opensma.market import Market
+from opensma.measure.account_month import AccountMonth, account_months
 from opensma.measure.composite_record import (
-    AccountMonth,
     CompositeMonth,
     CompositeRecord,
-    account_months,
     composite_record,
     monthly_returns,
 )
 from opensma.measure.composite_rules import CompositeRules, provisional_rules
+from opensma.measure.conventions import Conventions
+from opensma.measure.fees_book import BookedFee, booked_fees
 from opensma.measure.membership import first_of_month
 from opensma.measure.outliers import MonthMarket, Opening, Outlier, explain, outlying
 from opensma.measure.refusals import Floats, refuse
@@ -51,14 +52,14 @@ def composite_of(
     book: Book, market: Market, rules: CompositeRules | None
 ) -> tuple[CompositeRecord, list[Outlier]]:
     """The record of a composite and its outliers; without rules of the book's only strategy."""
-    source, months = _read(book, market)
+    source, months = _read(book, market, rules)
     record = _record(market, rules or _provisional(source, months), months)
     return record, _outliers(book, market, source, record, months)
 
 
 def record_of(book: Book, market: Market, rules: CompositeRules | None) -> CompositeRecord:
     """The record alone, without the search for outliers, which takes most of the time."""
-    source, months = _read(book, market)
+    source, months = _read(book, market, rules)
     return _record(market, rules or _provisional(source, months), months)
 
 
@@ -83,13 +84,18 @@ def _provisional(source: _Source, months: Sequence[AccountMonth]) -> CompositeRu
     return provisional_rules(strategies[0], min(m.month for m in months))
 
 
-def _read(book: Book, market: Market) -> tuple[_Source, list[AccountMonth]]:
+def _read(
+    book: Book, market: Market, rules: CompositeRules | None
+) -> tuple[_Source, list[AccountMonth]]:
     with book.read() as connection:
         records = all_records(connection, AccountRecord)
         series = account_series(connection, [a.account_key for a in records])
         wishes: dict[str, list[Restriction]] = {}
         for wish in all_records(connection, Restriction):
             wishes.setdefault(wish.account_id, []).append(wish)
+        fees: dict[str, list[BookedFee]] = {}
+        for fee in booked_fees(connection, [a.account_id for a in records]):
+            fees.setdefault(fee.account_id, []).append(fee)
         source = _Source({a.account_id: a for a in records}, wishes, key_map(connection, market))
     if not series:
         refuse(
@@ -97,12 +103,16 @@ def _read(book: Book, market: Market) -> tuple[_Source, list[AccountMonth]]:
             "No account has daily values yet.",
             remedy="Fund one and run a trading day.",
         )
+    timing = (rules.conventions if rules else Conventions()).fee_timing
     last = _last_month(max(int(one.days[-1]) for one in series.values()))
     months = [
         month
         for a in records
         if a.account_key in series
-        for month in account_months(a.account_id, a.strategy_id, series[a.account_key], last)
+        for own in [series[a.account_key]]
+        for month in account_months(
+            a.account_id, a.strategy_id, own, last, fees.get(a.account_id, ()), timing
+        )
     ]
     if not months:
         refuse("no_month", "No calendar month is complete yet.", remedy="Come back at month end.")

@@ -13,11 +13,10 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from opensma.book.series import DailyValues
+from opensma.measure.account_month import AccountMonth, aggregate_return, month_end
 from opensma.measure.composite_rules import CompositeRules
 from opensma.measure.composites import (
     DISPERSION_FROM,
-    Member,
     Spread,
     composite_return,
     dispersion,
@@ -33,56 +32,10 @@ from opensma.measure.membership import (
     first_of_month,
     memberships,
 )
-from opensma.measure.refusals import Floats, refuse
-from opensma.measure.returns import daily_returns, linked
+from opensma.measure.refusals import Floats
+from opensma.measure.returns import linked
 from opensma.measure.risk import three_year_deviation
 from opensma.units import Ints
-
-
-@dataclass(frozen=True, slots=True)
-class AccountMonth:
-    """One account over the sessions of one calendar month; columns (sessions,), cents."""
-
-    account_id: str
-    month: date  # its first day
-    begin_cents: int
-    days: Ints
-    value_cents: Ints
-    inflow_cents: Ints
-    outflow_cents: Ints
-    strategy: str = ""
-    excluded_weight: float = 0.0  # of the model, when the month began
-
-    @property
-    def end_cents(self) -> int:
-        """Value at the last close."""
-        return int(self.value_cents[-1])
-
-    @property
-    def time_weighted(self) -> float:
-        """Daily returns of the month, linked."""
-        before = np.concatenate([[self.begin_cents], self.value_cents[:-1]])
-        return linked(
-            daily_returns(before, self.value_cents, self.inflow_cents, self.outflow_cents)
-        )
-
-    @property
-    def flow_share(self) -> float:
-        """Dollars that came or went, as a share of the opening value."""
-        moved = int(self.inflow_cents.sum() + self.outflow_cents.sum())
-        return moved / self.begin_cents if self.begin_cents else 0.0
-
-    def member(self) -> Member:
-        """As a member of a composite, flows by their day of the month."""
-        net = self.inflow_cents - self.outflow_cents
-        some = np.flatnonzero(net)
-        return Member(
-            self.account_id,
-            float(self.begin_cents),
-            flow_days=tuple(float(date.fromordinal(int(d)).day) for d in self.days[some]),
-            flows=tuple(net[some].astype(float).tolist()),
-            known_return=self.time_weighted,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +49,22 @@ class CompositeMonth:
     returns: dict[CompositeMethod, float]
     benchmark: float
     member_returns: dict[str, float]
+    net: dict[CompositeMethod, float] | None = None  # None: a member's fees are not known
+    member_net: dict[str, float] | None = None
+    fee_cents: int = 0
+    not_invoiced: tuple[str, ...] = ()  # members whose fees are not known
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """An account that was out of the composite for a while because of a flow (M11)."""
+
+    account_id: str
+    month: date
+    net_flow_cents: int
+    begin_cents: int
+    bound: float  # the rule's share
+    back: date  # the first month in which it may be in again
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +84,7 @@ class CompositeYear:
     deviation: float | None  # three years, yearly
     benchmark_deviation: float | None
     missing: tuple[str, ...]
+    net: float | None = None  # less the fees of every member; None where `missing` says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,53 +107,9 @@ class CompositeRecord:
     whole: PeriodReturn | None
     benchmark: PeriodReturn | None
     notes: tuple[str, ...]
-
-
-def month_end(month: date) -> date:
-    """The last calendar day of a month given by its first."""
-    return first_of_month(month, 1) - timedelta(days=1)
-
-
-def account_months(
-    account_id: str, strategy: str, series: DailyValues, last: date
-) -> list[AccountMonth]:
-    """The calendar months of a series until the month of `last`, the funding month included."""
-    found = []
-    month = first_of_month(date.fromordinal(int(series.days[0])))
-    while month <= last:
-        start, stop = np.searchsorted(
-            series.days, [month.toordinal(), first_of_month(month, 1).toordinal()]
-        )
-        if stop == start:
-            break  # the series has ended
-        rows = slice(int(start), int(stop))
-        found.append(
-            AccountMonth(
-                account_id,
-                month,
-                int(series.value_cents[start - 1]) if start else 0,
-                series.days[rows],
-                series.value_cents[rows],
-                series.inflow_cents[rows],
-                series.outflow_cents[rows],
-                strategy,
-            )
-        )
-        month = first_of_month(month, 1)
-    return found
-
-
-def aggregate_return(members: Sequence[AccountMonth]) -> float:
-    """All members as one portfolio: their days added up, and linked (M8, M29)."""
-    days = members[0].days
-    if any(not np.array_equal(m.days, days) for m in members):
-        refuse("member_days", "Members have values on different days.", where=str(days[0]))
-    value, inflow, outflow = (
-        np.sum([getattr(m, name) for m in members], axis=0)
-        for name in ("value_cents", "inflow_cents", "outflow_cents")
-    )
-    before = np.concatenate([[sum(m.begin_cents for m in members)], value[:-1]])
-    return linked(daily_returns(before, value, inflow, outflow))
+    whole_net: PeriodReturn | None = None
+    removals: tuple[Removal, ...] = ()
+    large_flows: int = 0  # of members, by the dated rule; each was valued on its day (M10)
 
 
 def composite_record(
@@ -200,18 +126,21 @@ def composite_record(
         funded[one.account_id] = min(opened, funded.get(one.account_id, opened))
     # The month of funding is never a full one, and its opening value of zero judges nobody.
     full = [m for m in inside if m.month > first_of_month(funded[m.account_id])]
+    facts = [_facts(rules, m) for m in full]
     intervals: dict[str, list[Interval]] = {}
     last = max((m.month for m in months), default=date.min)
     left = {name: day for name, day in ended.items() if day <= last}
-    for interval in memberships(rules.rules, funded, left, [_facts(m) for m in full]):
+    for interval in memberships(rules.rules, funded, left, facts):
         intervals.setdefault(interval.account_id, []).append(interval)
     made, notes = _months(rules.conventions, inside, intervals, benchmark)
-    whole = against = None
+    whole = against = net = None
     if made:
         period = made[0].month - timedelta(days=1), month_end(made[-1].month)
         method = rules.conventions.composite_method
         whole = PeriodReturn(*period, linked(np.array([m.returns[method] for m in made])))
         against = PeriodReturn(*period, linked(np.array([m.benchmark for m in made])))
+        after_fees = _net(made, method)
+        net = None if after_fees is None else PeriodReturn(*period, after_fees)
     newest = {m.account_id: m for m in sorted(months, key=lambda m: m.month)}
     people = tuple(
         Membership(name, tuple(own), _outside(rules, own, funded[name], newest[name]))
@@ -219,7 +148,58 @@ def composite_record(
         for own in [intervals.get(name, [])]
     )
     years = tuple(_years(rules.conventions, made, inside, months))
-    return CompositeRecord(rules, tuple(made), years, people, whole, against, tuple(notes))
+    return CompositeRecord(
+        rules,
+        tuple(made),
+        years,
+        people,
+        whole,
+        against,
+        tuple(notes),
+        net,
+        tuple(_removals(rules, intervals, {(m.account_id, m.month): m for m in full})),
+        _large_flows(rules, inside, intervals),
+    )
+
+
+def _net(months: Sequence[CompositeMonth], method: CompositeMethod) -> float | None:
+    """Months after fees, linked; None where one is not known."""
+    known = [m.net[method] for m in months if m.net is not None]
+    return linked(np.array(known)) if len(known) == len(months) else None
+
+
+def _removals(
+    rules: CompositeRules,
+    intervals: Mapping[str, Sequence[Interval]],
+    months: Mapping[tuple[str, date], AccountMonth],
+) -> list[Removal]:
+    """Who left for a significant flow, and how large it was."""
+    found = []
+    for account_id in sorted(intervals):
+        for interval in intervals[account_id]:
+            if interval.left is not Reason.SIGNIFICANT_FLOW or interval.last is None:
+                continue
+            out = interval.last + timedelta(days=1)
+            one, rule = months[account_id, out], definition_in_force(rules.rules, out)
+            bound = rule.significant_flow or 0.0
+            back = first_of_month(out, 2)
+            found.append(Removal(account_id, out, one.net_flow_cents, one.begin_cents, bound, back))
+    return found
+
+
+def _large_flows(
+    rules: CompositeRules,
+    months: Sequence[AccountMonth],
+    intervals: Mapping[str, Sequence[Interval]],
+) -> int:
+    """Days of members on which a flow was large by the rule then in force (M10)."""
+    count = 0
+    for one in months:
+        if _is_in(intervals.get(one.account_id, ()), one.month):
+            rule = definition_in_force(rules.rules, one.month)
+            net = one.inflow_cents - one.outflow_cents
+            count += sum(rule.is_large(one.begin_cents / 100, int(c) / 100) for c in net[net != 0])
+    return count
 
 
 def _ended(months: Sequence[AccountMonth]) -> dict[str, date]:
@@ -234,13 +214,15 @@ def _ended(months: Sequence[AccountMonth]) -> dict[str, date]:
     return found
 
 
-def _facts(one: AccountMonth) -> AccountFacts:
+def _facts(rules: CompositeRules, one: AccountMonth) -> AccountFacts:
+    rule = definition_in_force(rules.rules, one.month)
     return AccountFacts(
         one.account_id,
         one.month,
         one.begin_cents / 100,
         one.strategy,
         excluded_weight=one.excluded_weight,
+        significant_flow=rule.is_significant(one.begin_cents, one.net_flow_cents),
     )
 
 
@@ -279,8 +261,16 @@ def _month(
 ) -> CompositeMonth:
     weighted = (CompositeMethod.BEGINNING, CompositeMethod.BEGINNING_PLUS_FLOWS)
     days = month_end(month).day
-    of = [m.member() for m in members]
+    of = [m.member(m.time_weighted) for m in members]
     mean = composite_return(of, days, weighted, conventions.dietz_weight)
+    own = {m.account_id: r for m in members if (r := m.net) is not None}
+    net = fees = None
+    if len(own) == len(members):
+        less = [m.member(own[m.account_id]) for m in members]
+        after = composite_return(less, days, weighted, conventions.dietz_weight)
+        together = aggregate_return(members, net=True)
+        net = {CompositeMethod.AGGREGATE: together, **after.composite}
+        fees = sum(int(m.fee_cents.sum()) for m in members if m.fee_cents is not None)
     return CompositeMonth(
         month,
         tuple(m.account_id for m in members),
@@ -289,6 +279,10 @@ def _month(
         {CompositeMethod.AGGREGATE: aggregate_return(members), **mean.composite},
         benchmark,
         mean.member_returns,
+        net,
+        None if net is None else own,
+        fees or 0,
+        tuple(m.account_id for m in members if m.account_id not in own),
     )
 
 
@@ -312,6 +306,9 @@ def _years(
             for series in ([m.returns[method] for m in until], [m.benchmark for m in until])
         ]
         missing = []
+        net = _net(own, method)
+        if net is None:
+            missing.append(_not_known(own))
         if spread is None:
             missing.append(f"dispersion: members of the full year {len(full)}, it is due from six")
         if risks[0] is None:
@@ -332,9 +329,20 @@ def _years(
                 deviation=risks[0],
                 benchmark_deviation=risks[1],
                 missing=tuple(missing),
+                net=net,
             )
         )
     return found
+
+
+def _not_known(months: Sequence[CompositeMonth]) -> str:
+    """Why a year has no return after fees, with the first account and month that lack one."""
+    open_ones = [m for m in months if m.net is None]
+    first = open_ones[0]
+    return (
+        f"net return: no invoice serves {first.not_invoiced[0]} all of {first.month:%Y-%m} "
+        f"(members without one in {len(open_ones)} of {len(months)} months)"
+    )
 
 
 def _spread(
@@ -382,7 +390,11 @@ def _outside(
     if newest.excluded_weight > rule.most_excluded_weight:
         share = f"{newest.excluded_weight:.1%} of the model"
         return f"its owner excludes {share}, more than {rule.most_excluded_weight:.1%}"
-    reason = rule.fits(_facts(newest))
+    facts = _facts(rules, newest)
+    if facts.significant_flow:
+        moved = abs(newest.net_flow_cents) / newest.begin_cents
+        return f"a flow of {moved:.1%} of its value in {newest.month:%Y-%m}"
+    reason = rule.fits(facts)
     if reason is Reason.MANDATE_CHANGED:
         return f"its strategy is {newest.strategy}"
     if newest.month < (entry := entry_date(funded, rule.cutoff_day)):

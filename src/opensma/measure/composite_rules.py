@@ -15,7 +15,14 @@ from typing import Any, TypeVar
 
 from opensma.calendar import parse_date
 from opensma.errors import InputError
-from opensma.measure.conventions import CompositeMethod, Conventions, Dispersion, FlowWeight
+from opensma.measure.conventions import (
+    CompositeMethod,
+    Conventions,
+    Dispersion,
+    FeeTiming,
+    FlowWeight,
+)
+from opensma.measure.flow_policy import read_large, read_share
 from opensma.measure.membership import Definition
 from opensma.measure.refusals import refuse
 
@@ -23,8 +30,9 @@ OUTLIER_BPS = 50.0
 LEAST_VALUE = 0.01  # an account at zero has no record to continue (M13)
 
 _TOP = {"name", "rules", "method", "flow_weight", "dispersion", "ddof", "outlier_bps"}
+_TOP |= {"fee_timing"}
 _RULE = {"effective", "recorded", "by", "strategies", "minimum", "cutoff_day"}
-_RULE |= {"most_excluded_weight"}
+_RULE |= {"most_excluded_weight", "significant_flow", "large_flow"}
 Choice = TypeVar("Choice", bound=Enum)
 
 
@@ -73,6 +81,7 @@ def read_rules(data: bytes, where: str) -> CompositeRules:
         dispersion=_choice(top, "dispersion", Dispersion.EQUAL_STD, where),
         dispersion_ddof=ddof,
         risk_ddof=ddof,
+        fee_timing=_choice(top, "fee_timing", FeeTiming.DEBIT_DATE, where),
     )
     outlier = _number(top, "outlier_bps", OUTLIER_BPS, where)
     return CompositeRules(name, rules, conventions, outlier)
@@ -92,6 +101,8 @@ def _rule(row: object, name: str, where: str) -> Definition:
             remedy="Members are in or out for whole months.",
         )
     cutoff = _number(given, "cutoff_day", 15, where)
+    significant = read_share(given, "significant_flow", where)
+    large = read_large(given, "large_flow", where)
     try:
         return Definition(
             name,
@@ -102,6 +113,8 @@ def _rule(row: object, name: str, where: str) -> Definition:
             cutoff_day=int(cutoff),
             minimum=max(LEAST_VALUE, _number(given, "minimum", 0.0, where)),
             most_excluded_weight=_number(given, "most_excluded_weight", 1.0, where),
+            significant_flow=significant,
+            large_flow=large,
         )
     except InputError as error:  # the same refusal, with its place in the file
         raise InputError(error.code, error.message, where=where, remedy=error.remedy) from None

@@ -64,6 +64,14 @@ def fee_days(
     return found
 
 
+def not_invoiced(fees: Sequence[BookedFee], first: int, last: int) -> int:
+    """How many calendar days from `first` to `last` no standing invoice serves."""
+    served = np.zeros(max(0, last - first + 1), dtype=bool)
+    for fee in fees:
+        served[max(0, fee.first_day - first) : max(0, fee.last_day - first + 1)] = True
+    return int(served.size - served.sum())
+
+
 def net_returns(series: DailyValues, fees: Ints) -> tuple[Floats, Floats]:
     """Daily gross and net returns of a series that starts from nothing.
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
 
+from opensma.measure.conventions import LargeFlow
+from opensma.measure.dietz import is_large, significant_months
 from opensma.measure.refusals import refuse
 
 
@@ -76,6 +78,8 @@ class Definition:
     minimum: float = 0.0
     most_excluded_weight: float = 1.0  # above it an account no longer represents the strategy (M28)
     sponsors: frozenset[str] | None = None  # wrap sponsors taken in; None: all of them
+    significant_flow: float | None = None  # share of the opening value that removes a while (M11)
+    large_flow: LargeFlow | None = None  # from which flow on a period is valued and broken (M10)
 
     def __post_init__(self) -> None:
         if self.effective < self.recorded:
@@ -85,6 +89,16 @@ class Definition:
                 where=self.name,
                 remedy="Let it hold from the day it is recorded, or later.",
             )
+
+    def is_significant(self, begin: float, net_flow: float) -> bool:
+        """True when a month's net flow takes the account out for a while (M11)."""
+        if self.significant_flow is None or begin <= 0:
+            return False
+        return bool(significant_months([begin], [[net_flow]], self.significant_flow)[0, 0])
+
+    def is_large(self, begin: float, flow: float) -> bool:
+        """True when a day's flow asks for a value on its day (M10)."""
+        return self.large_flow is not None and begin > 0 and is_large(flow, begin, self.large_flow)
 
     def fits(self, account: AccountFacts) -> Reason | None:
         """None when the account belongs here, else the reason why not (M25, M28)."""

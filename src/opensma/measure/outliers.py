@@ -16,7 +16,8 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
-from opensma.measure.composite_record import AccountMonth, CompositeMonth
+from opensma.measure.account_month import AccountMonth
+from opensma.measure.composite_record import CompositeMonth
 from opensma.measure.conventions import CompositeMethod
 from opensma.measure.refusals import Floats
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from opensma.measure.composite_record import CompositeRecord, CompositeYear
 from opensma.measure.composites import count_labels
-from opensma.measure.conventions import Dispersion
+from opensma.measure.conventions import Dispersion, FeeTiming
 from opensma.measure.corrections import Correction, Figure
 from opensma.report.documents.render import render
 from opensma.report.words import counted, day_words, listed, money, percent
@@ -41,8 +41,12 @@ def composite_data(
     figures: list[list[str]] = []
     if whole is not None and against is not None:
         words = f"{day_words(whole.start.toordinal())} to {day_words(whole.end.toordinal())}"
+        net = record.whole_net
         figures = [
             ["Composite, gross", percent(whole.cumulative), _yearly(whole.annualised)],
+            ["Composite, net", _NONE, "not every member was invoiced"]
+            if net is None
+            else ["Composite, net", percent(net.cumulative), _yearly(net.annualised)],
             ["Benchmark", percent(against.cumulative), _yearly(against.annualised)],
             ["Members", _members(record), "in the last month"],
         ]
@@ -69,6 +73,7 @@ def report_figures(record: CompositeRecord) -> tuple[Figure, ...]:
         at = f"{year.year}"
         found += [
             Figure(f"{at} composite", year.composite),
+            Figure(f"{at} composite, net", year.net),
             Figure(f"{at} benchmark", year.benchmark),
             Figure(f"{at} dispersion", year.dispersion),
             Figure(f"{at} three-year deviation", year.deviation),
@@ -98,6 +103,8 @@ def _rule(record: CompositeRecord, place: int) -> list[str]:
     if rule.most_excluded_weight < 1:
         most = percent(rule.most_excluded_weight, 1)
         words += f" Out while its owner excludes more than {most} of the model."
+    if rule.significant_flow is not None:
+        words += f" Out for a while after a net flow of {percent(rule.significant_flow, 1)}."
     recorded = f"{day_words(rule.recorded.toordinal())}, {rule.by}"
     return [day_words(rule.effective.toordinal()), recorded, words]
 
@@ -107,7 +114,7 @@ def _year(year: CompositeYear) -> list[str]:
     return [
         f"{year.year}{part}",
         percent(year.composite),
-        _NONE,
+        _NONE if year.net is None else percent(year.net),
         percent(year.benchmark),
         count_labels(year.portfolios)[0],
         _NONE if year.dispersion is None else percent(year.dispersion),
@@ -139,7 +146,9 @@ def _disclosures(record: CompositeRecord) -> list[tuple[str, str]]:
             "D-BASIS",
             (
                 "Gross returns are after trading costs and before management fees. Net returns "
-                "are not shown: the fees of every member are not on record."
+                "are less the fees invoiced for every member, each "
+                f"{_FEES[conventions.fee_timing]}; a period in which a member was not invoiced "
+                "has none."
             ),
         ),
         (
@@ -175,18 +184,54 @@ def _disclosures(record: CompositeRecord) -> list[tuple[str, str]]:
             "D-MEMBERS",
             (
                 "Membership follows the dated rules above, never a choice by hand. Whether an "
-                "account pays fees or gave up discretion is not on record: every account counts as "
-                "fee-paying and discretionary."
+                "account gave up discretion is not on record: every account counts as "
+                "discretionary."
             ),
         ),
         ("D-WRAP", "Which accounts pay a bundled fee is not on record, so no share is shown."),
         ("D-CURRENCY", "All figures are in US dollars."),
     ]
+    found += _flow_disclosures(record)
     found += [
         (f"D-MISSING-{year.year}-{place}", f"Not shown for {year.year}, {why}.")
         for year in record.years
         for place, why in enumerate(year.missing, 1)
     ]
+    return found
+
+
+_FEES = {
+    FeeTiming.DEBIT_DATE: "counted on the day it is debited",
+    FeeTiming.ACCRUED_DAILY: "spread over the days that it pays for",
+}
+
+
+def _flow_disclosures(record: CompositeRecord) -> list[tuple[str, str]]:
+    """What the rules on flows did; nothing where no rule has one (M10, M11)."""
+    found = []
+    rules = record.rules.rules
+    if any(rule.significant_flow is not None for rule in rules):
+        removed = counted(len(record.removals), "account")
+        found.append(
+            (
+                "D-SIGNIFICANT",
+                (
+                    f"{removed} left for a while because of a significant flow: from the "
+                    "month of the flow until one full month after it fits again."
+                ),
+            )
+        )
+    if any(rule.large_flow is not None for rule in rules):
+        large = counted(record.large_flows, "large flow")
+        found.append(
+            (
+                "D-LARGE",
+                (
+                    f"Accounts are valued on every session, so periods were broken at the {large} "
+                    "of members and at every other flow."
+                ),
+            )
+        )
     return found
 
 
