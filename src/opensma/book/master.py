@@ -164,6 +164,7 @@ _TABLES: dict[type, Table] = {
     Security: schema.securities,
 }
 R = TypeVar("R")
+_CHUNK = 500  # values per statement: below every driver's limit of parameters
 
 
 def add_records(connection: Connection, records: Iterable[Record]) -> None:
@@ -183,6 +184,20 @@ def all_records(connection: Connection, kind: type[R]) -> list[R]:
     return sorted((kind(*row) for row in rows), key=lambda record: str(getattr(record, names[0])))
 
 
+def some_records(
+    connection: Connection, kind: type[R], column: str, values: Iterable[Any]
+) -> list[R]:
+    """The records of one kind whose column holds one of these values, in the same order."""
+    table, wanted = _TABLES[kind], list(values)
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    query = select(*(table.c[name] for name in names))
+    found: list[R] = []
+    for start in range(0, len(wanted), _CHUNK):
+        where = table.c[column].in_(wanted[start : start + _CHUNK])
+        found += [kind(*row) for row in connection.execute(query.where(where))]
+    return sorted(found, key=lambda record: str(getattr(record, names[0])))
+
+
 @dataclass(frozen=True, slots=True)
 class Household:
     """A taxpayer with everything that is decided together."""
@@ -197,17 +212,20 @@ def households(
     connection: Connection, day: str, taxpayer_keys: Sequence[int] | None = None
 ) -> list[Household]:
     """Households with open accounts on `day` (ISO), in order of taxpayer key."""
+    taxpayers = _chosen(connection, TaxpayerRecord, "taxpayer_key", taxpayer_keys)
+    names = None if taxpayer_keys is None else [t.taxpayer_id for t in taxpayers]
+    members = _members(connection, day, names)
     profiles: dict[str, TaxProfile] = {}
-    for profile in sorted(all_records(connection, TaxProfile), key=lambda p: p.valid_from):
+    dated = _chosen(connection, TaxProfile, "taxpayer_id", names)
+    for profile in sorted(dated, key=lambda p: p.valid_from):
         if profile.valid_from <= day:
             profiles[profile.taxpayer_id] = profile
-    members = _members(connection, day)
-    wishes = _wishes(connection, day)
-    wanted = None if taxpayer_keys is None else set(taxpayer_keys)
+    own = [a.account_id for accounts in members.values() for a in accounts]
+    wishes = _wishes(connection, day, None if names is None else own)
     found = []
-    for taxpayer in sorted(all_records(connection, TaxpayerRecord), key=lambda t: t.taxpayer_key):
+    for taxpayer in sorted(taxpayers, key=lambda t: t.taxpayer_key):
         accounts = members.get(taxpayer.taxpayer_id)
-        if not accounts or (wanted is not None and taxpayer.taxpayer_key not in wanted):
+        if not accounts:
             continue
         found.append(
             Household(
@@ -220,17 +238,31 @@ def households(
     return found
 
 
-def _members(connection: Connection, day: str) -> dict[str, list[AccountRecord]]:
+def _chosen(
+    connection: Connection, kind: type[R], column: str, values: Sequence[Any] | None
+) -> list[R]:
+    """Those records, or all of the kind where no values are given."""
+    if values is None:
+        return all_records(connection, kind)
+    return some_records(connection, kind, column, values)
+
+
+def _members(
+    connection: Connection, day: str, taxpayers: Sequence[str] | None
+) -> dict[str, list[AccountRecord]]:
     members: dict[str, list[AccountRecord]] = {}
-    for account in sorted(all_records(connection, AccountRecord), key=lambda a: a.account_key):
+    accounts = _chosen(connection, AccountRecord, "taxpayer_id", taxpayers)
+    for account in sorted(accounts, key=lambda a: a.account_key):
         if account.status == "active" and account.opened <= day:
             members.setdefault(account.taxpayer_id, []).append(account)
     return members
 
 
-def _wishes(connection: Connection, day: str) -> dict[str, list[Restriction]]:
+def _wishes(
+    connection: Connection, day: str, accounts: Sequence[str] | None
+) -> dict[str, list[Restriction]]:
     wishes: dict[str, list[Restriction]] = {}
-    for wish in all_records(connection, Restriction):
+    for wish in _chosen(connection, Restriction, "account_id", accounts):
         if wish.valid_from <= day and (wish.valid_to is None or day <= wish.valid_to):
             wishes.setdefault(wish.account_id, []).append(wish)
     return wishes

@@ -183,8 +183,12 @@ def add_exceptions(connection: Connection, found: list[ExceptionRecord]) -> None
     insert_rows(connection, schema.exceptions, [row_of(exception) for exception in found])
 
 
-def day_exceptions(connection: Connection, run_id: str) -> list[ExceptionRecord]:
-    """The exceptions of a day in order of account."""
+def day_exceptions(
+    connection: Connection, run_id: str, account_id: str | None = None
+) -> list[ExceptionRecord]:
+    """The exceptions of a day in order of account, or those of one account."""
     query = select(schema.exceptions).where(schema.exceptions.c.run_id == run_id)
+    if account_id is not None:
+        query = query.where(schema.exceptions.c.account_id == account_id)
     found = [ExceptionRecord(*row) for row in connection.execute(query)]
     return sorted(found, key=lambda e: (e.account_id, e.stage, e.code))

@@ -6,6 +6,7 @@ exist. Frozen records come back; nothing is formatted and nothing is written.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -41,6 +42,7 @@ from opensma.book.master import (
     User,
     all_records,
     households,
+    some_records,
 )
 from opensma.book.names import key_map
 from opensma.book.plans import PlanRates, StoredPlan, rates_of
@@ -54,7 +56,7 @@ from opensma.book.tradeviews import (
     non_trade_views,
     trade_views,
 )
-from opensma.book.visible import seen_account, visible_accounts
+from opensma.book.visible import seen_account, visible_accounts, visible_siblings
 from opensma.errors import BookError
 from opensma.market import Market
 from opensma.units import Ints
@@ -232,7 +234,7 @@ def account_view(
         account = seen_account(connection, account_id, viewer)
         run = runs.latest_run(connection)
         day = _price_day(market, run)
-        siblings = _siblings(connection, account, viewer)
+        siblings = visible_siblings(connection, account, viewer)
         return _account_view(connection, market, account, siblings, run, day)
 
 
@@ -267,12 +269,8 @@ def plan_of(connection: Connection, run_id: str, account_id: str) -> StoredPlan 
 
 def household_of(connection: Connection, account: AccountRecord, day: str) -> Household:
     """The account's household on a day; a closed or future account still has its own."""
-    key = next(
-        t.taxpayer_key
-        for t in all_records(connection, TaxpayerRecord)
-        if t.taxpayer_id == account.taxpayer_id
-    )
-    found = households(connection, max(day, account.opened), [key])
+    (own,) = some_records(connection, TaxpayerRecord, "taxpayer_id", [account.taxpayer_id])
+    found = households(connection, max(day, account.opened), [own.taxpayer_key])
     if not found:
         raise BookError(
             "account.closed",
@@ -293,7 +291,7 @@ def _program_rows(
     rows = connection.execute(select(schema.account_measures))
     measures = {row.account_key: _measures(row) for row in rows}
     plans, trades = _plans(connection, run), _trade_counts(connection, run)
-    stopped = [e.account_id for e in _exceptions(connection, run)]
+    stopped = Counter(e.account_id for e in _exceptions(connection, run))
     return [
         ProgramRow(
             account,
@@ -303,7 +301,7 @@ def _program_rows(
             measures.get(account.account_key),
             plans.get(account.account_id),
             trades.get(account.account_id, 0),
-            stopped.count(account.account_id),
+            stopped[account.account_id],
         )
         for account in accounts
     ]
@@ -337,13 +335,6 @@ def _exceptions(connection: Connection, run: runs.Run | None) -> list[runs.Excep
 def _price_day(market: Market, run: runs.Run | None) -> int:
     last = int(market.days[-1])
     return last if run is None else min(last, date.fromisoformat(run.day).toordinal())
-
-
-def _siblings(
-    connection: Connection, account: AccountRecord, viewer: User | None
-) -> tuple[AccountRecord, ...]:
-    same = (a for a in visible_accounts(connection, viewer) if a.taxpayer_id == account.taxpayer_id)
-    return tuple(a for a in same if a.account_id != account.account_id)
 
 
 def _account_view(
@@ -404,13 +395,14 @@ def _holdings(connection: Connection, market: Market, key: int, day: int) -> Hol
 
 def decision_of(connection: Connection, account: AccountRecord, run: runs.Run | None) -> Decision:
     """The plan of one account on one day with its trades; empty where there is none."""
-    stopped = tuple(e for e in _exceptions(connection, run) if e.account_id == account.account_id)
-    plan = None if run is None else plan_of(connection, run.run_id, account.account_id)
+    name = account.account_id
+    stopped = () if run is None else tuple(runs.day_exceptions(connection, run.run_id, name))
+    plan = None if run is None else plan_of(connection, run.run_id, name)
     if run is None or plan is None:
         return Decision(run, None, (), (), stopped)
     household = household_of(connection, account, run.day)
     day = date.fromisoformat(run.day).toordinal()
-    rates = rates_of(connection, run.run_id, account.account_id)
+    rates = rates_of(connection, run.run_id, name)
     profile = household.profile if rates is None else _at(household.profile, rates)
     context = TradeContext(account, profile, plan, day, securities_by_key(connection))
     trades = trade_views(connection, context)
@@ -426,7 +418,8 @@ def _at(profile: TaxProfile, rates: PlanRates) -> TaxProfile:
 
 def _named(connection: Connection, kind: type[N], name: str) -> N:
     """The record of a kind whose first column is `name`."""
-    return next(r for r in all_records(connection, kind) if getattr(r, r.__slots__[0]) == name)
+    (found,) = some_records(connection, kind, kind.__slots__[0], [name])
+    return found
 
 
 def _pending(state: AccountState, day: int) -> tuple[tuple[date, int], ...]:

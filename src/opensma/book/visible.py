@@ -15,6 +15,7 @@ from opensma.book.master import (
     User,
     all_records,
     find_account,
+    some_records,
     unknown_account,
 )
 
@@ -24,6 +25,19 @@ def visible_accounts(connection: Connection, viewer: User | None) -> list[Accoun
     accounts = all_records(connection, AccountRecord)
     programs = _program_of_strategy(connection)
     return [a for a in accounts if may_see(viewer, a, programs[a.strategy_id])]
+
+
+def visible_siblings(
+    connection: Connection, account: AccountRecord, viewer: User | None
+) -> tuple[AccountRecord, ...]:
+    """Other accounts of the same taxpayer that the viewer may see, in order of account id."""
+    programs = _program_of_strategy(connection)
+    same = some_records(connection, AccountRecord, "taxpayer_id", [account.taxpayer_id])
+    return tuple(
+        a
+        for a in same
+        if a.account_id != account.account_id and may_see(viewer, a, programs[a.strategy_id])
+    )
 
 
 def may_see(viewer: User | None, account: AccountRecord, program_id: str) -> bool:
