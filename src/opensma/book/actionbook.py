@@ -319,7 +319,26 @@ def _loss_basis(row: FileLot, kind: Kind) -> int:
 
 
 def _lot_method(step: Step) -> None:
-    action = step.action
+    valid_from, action = _valid_from(step.action), step.action
+    body = step.body(method=action.method, valid_from=valid_from, by=action.by, note=action.note)
+    step.post(Kind.LOT_METHOD, body)
+
+
+def _gain_budget(step: Step) -> None:
+    """Net gains a year, in cents; without an end where the file says `none`."""
+    action, valid_from = step.action, _valid_from(step.action)
+    body = step.body(
+        short=action.short_gain_cents,
+        long=action.long_gain_cents,
+        valid_from=valid_from,
+        by=action.by,
+        note=action.note,
+    )
+    step.post(Kind.GAIN_BUDGET, body)
+
+
+def _valid_from(action: FileAction) -> int:
+    """The day from which a standing instruction holds: its own, or a later one (L3)."""
     valid_from = action.day if action.valid_from_day is None else action.valid_from_day
     if valid_from < action.day:
         raise LotError(
@@ -328,8 +347,7 @@ def _lot_method(step: Step) -> None:
             where=f"line {action.line}",
             remedy="Let 'valid_from' be the date of the instruction or later.",
         )
-    body = step.body(method=action.method, valid_from=valid_from, by=action.by, note=action.note)
-    step.post(Kind.LOT_METHOD, body)
+    return valid_from
 
 
 def _lot_choice(step: Step) -> None:
@@ -374,6 +392,7 @@ _APPLY: dict[str, Callable[[Step], None]] = {
     "gift_out": _out,
     "lot_method": _lot_method,
     "lot_choice": _lot_choice,
+    "gain_budget": _gain_budget,
 }
 
 

@@ -50,6 +50,8 @@ HEAD_FIELDS = (
     "fraction_price",
     "new_symbol",
     "method",
+    "short_gain",
+    "long_gain",
     "valid_from",
     "by",
     "note",
@@ -100,7 +102,9 @@ KINDS = {
     "inheritance": Needs(("account", "security"), (), _ARRIVES, ("lot", "order")),
     "lot_method": Needs(("account", "method", "by"), ("valid_from",)),
     "lot_choice": Needs(("account", "by"), ("security",), ("order", "lot", "quantity")),
+    "gain_budget": Needs(("account", "short_gain", "long_gain", "by"), ("valid_from",)),
 }
+NO_BUDGET = "none"
 METHODS = ("FIFO", "LIFO", "HIFO", "LOFO", "SPECIFIC")
 
 
@@ -147,6 +151,8 @@ class FileAction:
     by: str
     note: str
     lots: tuple[FileLot, ...]
+    short_gain_cents: int | None = None  # of a gain_budget: a year, None without an end
+    long_gain_cents: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +307,7 @@ class _Reader:
         }
         cash = self._value(line, head, "cash", _positive(parse_cents))
         valid_from = self._value(line, head, "valid_from", _day)
+        gains = [self._value(line, head, n, _budget) for n in ("short_gain", "long_gain")]
         self._check_together(kind, line, head)
         if self.wrong or day is None:
             return None
@@ -328,6 +335,7 @@ class _Reader:
             head.get("by", ""),
             head.get("note", ""),
             lots,
+            *gains,
         )
 
     def _head(self) -> dict[str, str]:
@@ -438,6 +446,11 @@ def _flag(text: str) -> bool:
     return text.lower() in ("1", "yes")
 
 
+def _budget(text: str) -> int | None:
+    """Dollars a year, zero or more; None for the word that sets no budget."""
+    return None if text.lower() == NO_BUDGET else _not_negative(parse_cents)(text)
+
+
 def _positive(read: Callable[[str], int]) -> Callable[[str], int]:
     def checked(text: str) -> int:
         value = read(text)
@@ -472,6 +485,8 @@ _FILL = {
     "fraction_price": "Give the price at which fractions are sold, in dollars.",
     "new_symbol": "Give the new symbol.",
     "method": f"Give one of {', '.join(METHODS)}.",
+    "short_gain": "Give dollars of net gain a year, zero or more; none for no budget.",
+    "long_gain": "Give dollars of net gain a year, zero or more; none for no budget.",
     "valid_from": "Give a date as YYYY-MM-DD, not before the date of the instruction.",
     "by": "Say who decided.",
     "quantity": "Give shares, greater than zero, with at most six decimals.",

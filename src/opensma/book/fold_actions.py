@@ -168,7 +168,7 @@ def _note(state: AccountState, entry: Entry, _seq: int) -> AccountState:
     return state
 
 
-def _lot_method(state: AccountState, entry: Entry, _seq: int) -> AccountState:
+def _standing(state: AccountState, entry: Entry, _seq: int) -> AccountState:
     ensure(entry.body["valid_from"] >= entry.trade_day, "an instruction is never retroactive (L3)")
     return state
 
@@ -215,7 +215,8 @@ CLAUSES: dict[Kind, Callable[[AccountState, Entry, int], AccountState]] = {
     Kind.INHERITANCE: _arrival,
     Kind.TRANSFER_OUT: _departure,
     Kind.GIFT_OUT: _departure,
-    Kind.LOT_METHOD: _lot_method,
+    Kind.LOT_METHOD: _standing,
+    Kind.GAIN_BUDGET: _standing,
     Kind.LOT_CHOICE: _note,
     Kind.REVERSAL: _reversal,
 }

@@ -21,6 +21,7 @@ class Kind(StrEnum):
 
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
+    FEE = "fee"  # the management fee, debited or given back: no flow and no trade (B37, M6)
     BUY = "buy"
     SELL = "sell"
     CASH_IN_LIEU = "cash_in_lieu"  # the fraction that a split left, sold (C2)
@@ -40,6 +41,7 @@ class Kind(StrEnum):
     INHERITANCE = "inheritance"  # G4, H6
     LOT_METHOD = "lot_method"  # standing instruction (L3)
     LOT_CHOICE = "lot_choice"  # for one order (L2)
+    GAIN_BUDGET = "gain_budget"  # standing instruction: net gains a year of the taxpayer
     REVERSAL = "reversal"  # undoes an action that nothing later depends on (D9)
     CANCELLATION = "cancellation"  # of an earlier fact; only inside a restatement
     RESTATEMENT = "restatement"  # what a late or corrected fact changed (D9, D10)

@@ -6,12 +6,13 @@ short way for thousands of taxpayers a day, and a test holds both to the same ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import Connection
 
+from opensma.book.gain_budgets import realised_in
 from opensma.book.ledger import load_states
 from opensma.book.master import AccountRecord, Household, TaxProfile, all_records
 from opensma.book.state import AccountState
@@ -73,13 +74,7 @@ def year_so_far(household: Household, records: OnRecord, day: int) -> Income:
 
 def _year(states: Sequence[AccountState], year: int) -> tuple[int, int, int]:
     """Net short-term and long-term result after wash sales, and dividends."""
-    short = long = dividends = 0
-    for state in states:
-        own: Mapping[str, int] = state.year(year)
-        short += own["short_gain_cents"] - own["short_loss_cents"] + own["disallowed_short_cents"]
-        long += own["long_gain_cents"] - own["long_loss_cents"] + own["disallowed_long_cents"]
-        dividends += own["dividend_cents"]
-    return short, long, dividends
+    return (*realised_in(states, year), sum(s.year(year)["dividend_cents"] for s in states))
 
 
 def _income_cents(profiles: Sequence[TaxProfile], year: int, today: date) -> int:

@@ -7,7 +7,7 @@ payment moved). A statement shows the first and needs the second to agree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,13 +28,14 @@ _GAINS = {
 }
 _CASH_FOR_BASIS = frozenset({Kind.RETURN_OF_CAPITAL, Kind.STOCK_MERGER})
 _REWRITES = frozenset({Kind.RESTATEMENT, Kind.REVERSAL})
-_KNOWN_CASH = SALES | _CASH_FOR_BASIS | {Kind.DEPOSIT, Kind.WITHDRAWAL, Kind.BUY, Kind.DIVIDEND}
+_CASH_ALONE = frozenset({Kind.DEPOSIT, Kind.WITHDRAWAL, Kind.FEE, Kind.DIVIDEND})
+_KNOWN_CASH = SALES | _CASH_FOR_BASIS | _CASH_ALONE | {Kind.BUY}
 _KNOWN = (
     _KNOWN_CASH
     | ARRIVALS
     | DEPARTURES
     | {Kind.SPLIT, Kind.SPIN_OFF, Kind.EXCHANGE, Kind.SYMBOL_CHANGE, Kind.LOT_METHOD}
-    | {Kind.LOT_CHOICE, Kind.WASH_ADJUSTMENT, Kind.LOSS_DISALLOWED}
+    | {Kind.LOT_CHOICE, Kind.GAIN_BUDGET, Kind.WASH_ADJUSTMENT, Kind.LOSS_DISALLOWED}
 )
 
 
@@ -145,6 +146,7 @@ class _Fold:
     state: AccountState
     prices: Prices
     first_day: int
+    watch: Callable[[Booked, AccountState], None]
     sums: Sums = field(default_factory=Sums)
     before: AccountState | None = None
     entries: list[Booked] = field(default_factory=list)
@@ -160,6 +162,7 @@ class _Fold:
             self.entries.append(booked)
             self._add(booked, after)
         self.state = after
+        self.watch(booked, after)
 
     def _add(self, booked: Booked, after: AccountState) -> None:
         entry, sums, body = booked.entry, self.sums, booked.entry.body
@@ -170,6 +173,8 @@ class _Fold:
         self.rewritten |= kind in _REWRITES or kind not in _KNOWN
         if kind in SALES:
             self._sale(entry)
+        elif kind is Kind.FEE:
+            sums.management_fees += body["cents"]
         elif kind is Kind.DIVIDEND:
             sums.dividends += sum(body["cents"])
         elif kind in _CASH_FOR_BASIS and "cash" in body:
@@ -211,10 +216,18 @@ class _Fold:
 
 
 def bridge(
-    account_key: int, journal: Sequence[Booked], prices: Prices, first_day: int, last_day: int
+    account_key: int,
+    journal: Sequence[Booked],
+    prices: Prices,
+    first_day: int,
+    last_day: int,
+    watch: Callable[[Booked, AccountState], None] = lambda _booked, _after: None,
 ) -> Bridge:
-    """The bridge from the close before `first_day` to the close of `last_day` (ordinals)."""
-    run = _Fold(new_account(account_key), prices, first_day)
+    """The bridge from the close before `first_day` to the close of `last_day` (ordinals).
+
+    `watch` sees every entry until then with the state after it, so that nobody folds twice.
+    """
+    run = _Fold(new_account(account_key), prices, first_day, watch)
     for booked in journal:
         if booked.entry.trade_day > last_day:
             break

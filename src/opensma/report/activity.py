@@ -8,6 +8,7 @@ from opensma.report.words import counted, day_words, listed, money
 _NAMES = {
     "deposit": "Deposit",
     "withdrawal": "Withdrawal",
+    "fee": "Management fee",
     "buy": "Purchase",
     "sell": "Sale",
     "cash_in_lieu": "Cash for a fraction",
@@ -27,6 +28,7 @@ _NAMES = {
     "inheritance": "Inheritance received",
     "lot_method": "Instruction: which lots are sold",
     "lot_choice": "Instruction: lots of one order",
+    "gain_budget": "Instruction: gains that may be realised in a year",
     "reversal": "Action undone",
     "cancellation": "Earlier fact taken back",
     "restatement": "Restated for a late or corrected fact",
@@ -45,6 +47,9 @@ def activity_words(row: ActivityRow) -> str:
     names = listed(row.symbols, 4)
     if row.kind in ("deposit", "withdrawal"):
         return f"{kind_label(row.kind)} of {money(abs(row.cash_cents))}."
+    if row.kind == "fee":
+        name = kind_label(row.kind) + ("" if row.cash_cents < 0 else " given back")
+        return f"{name}: {money(abs(row.cash_cents))}, invoice {row.source_id.split('/')[1]}."
     if row.kind == "buy":
         return f"Bought {counted(len(row.symbols), 'security', 'securities')}: {names}."
     if row.realised_cents is not None:

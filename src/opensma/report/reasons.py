@@ -174,7 +174,7 @@ _NOT: dict[Reason, str] = {
     Reason.BELOW_THRESHOLD: "what it would bring does not pay for the trade",
     Reason.TRACKING_COST_TOO_HIGH: "the tracking error it would add outweighs the tax value",
     Reason.RESTRICTED: "a restriction of the account forbids it",
-    Reason.GAIN_BUDGET_USED: "the gain budget of this plan is used up",
+    Reason.GAIN_BUDGET_USED: "the gain budget is used up",
     Reason.MIN_TRADE: "the trade would be smaller than the account's smallest trade",
 }
 
@@ -198,6 +198,8 @@ _LIMITS: dict[str, str] = {
     "max_turnover": "the limit on turnover",
     "st_gain_budget": "the budget of short-term gains",
     "lt_gain_budget": "the budget of long-term gains",
+    "st_gain_year": "the taxpayer's yearly budget of short-term gains",
+    "lt_gain_year": "the taxpayer's yearly budget of long-term gains",
     "max_names": "the largest number of names",
     "sector_max": "the largest weight of the sector",
     "sector_min": "the smallest weight of the sector",

@@ -13,6 +13,7 @@ from typing import Any
 
 from opensma import __version__
 from opensma.book.daybook import DayContext
+from opensma.book.gain_budgets import BudgetYear, budget_years
 from opensma.book.ledger import load_states
 from opensma.book.master import Household
 from opensma.book.plans import (
@@ -31,10 +32,11 @@ from opensma.book.store import Book, Connection, row_of
 from opensma.book.taxnow import OnRecord, on_record
 from opensma.construct.plan import Plan, Status
 from opensma.construct.problem import Taxpayer
-from opensma.construct.saved import Decided, SavedProblem, decide, file_name, pack
+from opensma.construct.saved import Decided, SavedProblem, Solve, decide, file_name, pack
 from opensma.construct.solve import Prepared, solve_taxpayer
 from opensma.errors import InputError, InvariantError, OpensmaError, PlanError
 from opensma.market import estimate_risk
+from opensma.trade.gain_year import WithinYear, gains_left
 from opensma.trade.marginal import NETTING, at_rates, decide_netted, netted_year
 from opensma.trade.problem import DayUniverse, day_universe, day_view, taxpayer_problem
 from opensma.units import notional_cents_array
@@ -102,9 +104,11 @@ def decide_shard(shared: DecideShared, shard: list[Household]) -> list[Filed]:
     with Book(shared.book_url).read() as connection:
         states = load_states(connection, keys)
         records = on_record(connection, shard) if shared.rates.source == NETTING else {}
+        budgets = budget_years(connection, shard, shared.day.view.day)
+    keys = [household.taxpayer.taxpayer_key for household in shard]
     return [
-        _decide(shared, household, states, records.get(household.taxpayer.taxpayer_key))
-        for household in shard
+        _decide(shared, household, states, records.get(key), budgets.get(key))
+        for key, household in zip(keys, shard, strict=True)
     ]
 
 
@@ -113,6 +117,7 @@ def _decide(
     household: Household,
     states: dict[int, AccountState],
     records: OnRecord | None,
+    year: BudgetYear | None,
 ) -> Filed:
     """Plans of one taxpayer. An account that the opening stopped has been reported there."""
     key = household.taxpayer.taxpayer_key
@@ -122,7 +127,7 @@ def _decide(
         return Filed(key, [], [], [], exceptions, [], None)
     key_of_account = {a.account_id: a.account_key for a in household.accounts}
     try:
-        problem, decided, rates = _decided(shared, household, problem, records)
+        problem, decided, rates = _decided(shared, household, problem, records, year)
     except InputError as unknown:  # no table for the year, status or state: told, never guessed
         exceptions += [_stopped(shared.run_id, a.account_id, unknown) for a in problem.accounts]
         return Filed(key, [], [], [], exceptions, [], None)
@@ -150,16 +155,38 @@ def _decide(
 
 
 def _decided(
-    shared: DecideShared, household: Household, problem: Taxpayer, records: OnRecord | None
+    shared: DecideShared,
+    household: Household,
+    problem: Taxpayer,
+    records: OnRecord | None,
+    year: BudgetYear | None,
 ) -> tuple[Taxpayer, Decided, list[PlanRates]]:
-    """The plans, the problem with the rates they were decided at, and these rates."""
+    """The plans, the problem with the rates they were decided at, and these rates.
+
+    With a yearly gain budget the problem is the last one asked: with every account's share.
+    """
+    left = gains_left(household, year)
+    if left is None:
+        return _at_rates(shared, household, problem, records, solve_taxpayer)
+    within = WithinYear(left)
+    asked, decided, rates = _at_rates(shared, household, problem, records, within)
+    return within.asked or asked, decided, rates
+
+
+def _at_rates(
+    shared: DecideShared,
+    household: Household,
+    problem: Taxpayer,
+    records: OnRecord | None,
+    solve: Solve,
+) -> tuple[Taxpayer, Decided, list[PlanRates]]:
     day = shared.day.view.day
     if records is None:
-        return problem, decide(shared.prepared, problem, day, solve_taxpayer), []
+        return problem, decide(shared.prepared, problem, day, solve), []
     netted = netted_year(household, records, shared.rates.carried_share_micros, day)
     if netted.taxed.isdisjoint(a.account_id for a in problem.accounts):
-        return problem, decide(shared.prepared, problem, day, solve_taxpayer), []
-    found = decide_netted(shared.prepared, problem, day, netted, solve_taxpayer)
+        return problem, decide(shared.prepared, problem, day, solve), []
+    found = decide_netted(shared.prepared, problem, day, netted, solve)
     columns = (
         *(found.rates.short_micros, found.rates.long_micros),
         *(found.after.short_micros, found.after.long_micros),
