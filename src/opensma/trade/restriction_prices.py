@@ -13,7 +13,6 @@ import numpy as np
 from opensma.book.master import Restriction
 from opensma.construct.plan import Plan, Status
 from opensma.construct.problem import Account
-from opensma.construct.solve import solve_taxpayer
 from opensma.trade.problem import limits
 from opensma.trade.standing import Standing
 from opensma.trade.what_if import value_of
@@ -39,8 +38,8 @@ class RestrictionPrice:
 
     @property
     def total_cents(self) -> int:
-        """What the limit costs over the first year."""
-        return self.risk_year_cents + self.tax_cents + self.cost_cents
+        """What the limit costs over the first year; a cap takes no risk into account but itself."""
+        return (0 if self.wider else self.risk_year_cents) + self.tax_cents + self.cost_cents
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +54,27 @@ class RestrictionPrices:
 
 
 def restriction_prices(standing: Standing) -> RestrictionPrices:
-    """Solve without each restriction and binding limit of the account in turn, and compare."""
+    """Solve without each restriction and binding limit of the account in turn, and compare.
+
+    Rates of the netting are settled once, with everything in place: a price is at the margin.
+    """
+    standing = standing.settled()
     base = _plan(standing, standing.account)
     if base.status is not Status.SOLVED:
         return RestrictionPrices(base.status.value, (), (), 0, 0)
     binding = {name.partition(":")[0] for name in base.binding}
-    asked: list[tuple[RestrictionPrice, Account]] = []
+    asked: list[tuple[RestrictionPrice, Account, Standing]] = []
     idle = []
     for wish in standing.wishes:
         if not _touches(standing, wish, base):
             idle.append(wish)
             continue
         head = RestrictionPrice(wish.kind, wish.scope, wish.scope_key, 0.0, 0, 0, 0)
-        asked.append((head, _without(standing, wish)))
-    asked += _account_limits(standing.account, binding)
-    found = [_priced(standing, base, *one) for one in asked[:MOST_PRICED]]
+        asked.append((head, _without(standing, wish), standing))
+    own = _account_limits(standing.account, binding)
+    asked += [(head, account, standing) for head, account in own]
+    asked += [(head, standing.account, other) for head, other in _yearly(standing, binding)]
+    found = [_priced(other, base, head, account) for head, account, other in asked[:MOST_PRICED]]
     solved = [one for one in found if one is not None]
     ranked = sorted(solved, key=lambda p: (-p.total_cents, p.kind, p.key))
     return RestrictionPrices(
@@ -82,10 +87,10 @@ def restriction_prices(standing: Standing) -> RestrictionPrices:
 
 
 def _plan(standing: Standing, account: Account) -> Plan:
-    place, ready = standing.position, standing.ready
+    place = standing.position
     accounts = tuple(account if p == place else a for p, a in enumerate(standing.taxpayer.accounts))
     taxpayer = replace(standing.taxpayer, accounts=accounts)
-    return solve_taxpayer(ready.prepared, taxpayer, ready.ordinal)[place]
+    return standing.plans(taxpayer)[place]
 
 
 def _touches(standing: Standing, wish: Restriction, base: Plan) -> bool:
@@ -136,6 +141,22 @@ def _account_limits(account: Account, binding: set[str]) -> list[tuple[Restricti
         head = RestrictionPrice("te_cap", "account", "", 0.0, 0, 0, 0, wider=True)
         found.append((head, replace(account, te_cap=account.te_cap + WIDER_CAP)))
     return found
+
+
+def _yearly(standing: Standing, binding: set[str]) -> list[tuple[RestrictionPrice, Standing]]:
+    """The taxpayer's yearly budgets that bind, each with the taxpayer that lacks it."""
+    left = standing.left
+    if left is None:
+        return []
+    lacking = {
+        "st_gain_year": replace(left, short_cents=None),
+        "lt_gain_year": replace(left, long_cents=None),
+    }
+    return [
+        (RestrictionPrice(kind, "account", "", 0.0, 0, 0, 0), replace(standing, left=other))
+        for kind, other in lacking.items()
+        if kind in binding
+    ]
 
 
 def _priced(

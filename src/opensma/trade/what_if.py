@@ -14,7 +14,6 @@ from opensma.construct.motion.cash import raising
 from opensma.construct.motion.moving import realised
 from opensma.construct.plan import Plan, Status
 from opensma.construct.problem import Account, Floats, Mask
-from opensma.construct.solve import solve_taxpayer
 from opensma.errors import InputError
 from opensma.trade.problem import DayView
 from opensma.trade.standing import ReadyDay, Standing
@@ -122,10 +121,10 @@ def what_if(standing: Standing, change: Change) -> Comparison:
     """
     ready, place = standing.ready, standing.position
     account = changed(ready, standing.account, change)
-    before = solve_taxpayer(ready.prepared, standing.taxpayer, ready.ordinal)
+    before = standing.plans(standing.taxpayer)
     accounts = tuple(account if p == place else a for p, a in enumerate(standing.taxpayer.accounts))
     taxpayer = replace(standing.taxpayer, accounts=accounts)
-    after = solve_taxpayer(ready.prepared, taxpayer, ready.ordinal)
+    after = standing.plans(taxpayer)
     value = value_of(ready, standing.account)
     moves = _moves(ready, before[place], after[place])
     others = sum(_cents(a.tax) - _cents(b.tax) for a, b in zip(after, before, strict=True))
