@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from opensma.cli.output import plain, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from opensma.measure.attribution_book import AccountAttribution
+    from opensma.measure.flow_policy import PolicyMonth
     from opensma.measure.losses_book import LossesWorth
 
 
@@ -88,3 +93,40 @@ def losses_figures(found: LossesWorth) -> list[tuple[str, str]]:
         )
         rows.append(("gain not realised", words))
     return rows
+
+
+def print_flows(found: Sequence[PolicyMonth]) -> None:
+    """Months with a flow that the policy names, broken at their flows and not broken."""
+    from opensma.report.words import money, percent, signed_money
+
+    if not found:
+        click.echo("No flow of the period is large or significant by the policy.")
+        return
+    rows = []
+    for month in found:
+        large = ", ".join(f"{f.day} {signed_money(f.net_cents)}" for f in month.flows)
+        rows.append(
+            (
+                f"{month.first} to {month.last}",
+                money(month.begin_cents),
+                large or "none",
+                "yes" if month.significant else "no",
+                percent(month.time_weighted, 4),
+                "n/a" if month.not_broken is None else percent(month.not_broken, 4),
+                "n/a" if month.difference_bp is None else f"{month.difference_bp:+,.1f} bp",
+            )
+        )
+    heads = ("month", "began with", "large flows", "significant", "valued daily", "not broken")
+    table("Flows by the policy; every session is valued", (*heads, "missed"), rows)
+
+
+def flow_rows(found: Sequence[PolicyMonth]) -> list[dict[str, Any]]:
+    """The same as data."""
+    return [
+        plain(month)
+        | {
+            "difference_bp": month.difference_bp,
+            "flows": [plain(flow) | {"share": flow.share} for flow in month.flows],
+        }
+        for month in found
+    ]

@@ -55,11 +55,18 @@ def check_command(file: Path, as_json: bool) -> int:
 @book_option
 @date_option("--from", help="Date of the opening value.  [default: the account's funding]")
 @date_option("--to", help="Date of the closing value.  [default: its newest day]")
+@click.option(
+    "--policy",
+    metavar="FILE.json",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The firm's dated policy on large and significant flows.  [default: not asked]",
+)
 @market_option
 @json_option
 def account_command(
     account_id: str,
     book: str,
+    policy: Path | None,
     market_path: Path | None,
     as_json: bool,
     **period: date | None,
@@ -71,9 +78,11 @@ def account_command(
     from opensma.errors import InputError
     from opensma.measure.after_tax_book import account_tax_management
     from opensma.measure.attribution_book import account_attribution
+    from opensma.measure.flow_policy import account_policy_months, read_policy
     from opensma.measure.losses_book import account_losses
     from opensma.measure.performance import account_performance
 
+    rules = None if policy is None else read_policy(policy.read_bytes(), str(policy))
     opened = open_book(book)
     with opened.read() as connection:
         find_account(connection, account_id)  # a wrong id is told before a missing market
@@ -89,8 +98,10 @@ def account_command(
         explained = account_attribution(opened, market, found)
     except InputError as error:  # a month that loses everything cannot be linked (M63)
         why.append(f"attribution: {error.message}")
+    flows = None if rules is None else account_policy_months(opened, found, rules)
     if as_json:
         document = _document(found, managed)
+        document["flow_policy"] = None if flows is None else _measure_why.flow_rows(flows)
         document["losses"] = None if worth is None else plain(worth)
         document["attribution"] = _measure_why.attribution_document(explained)
         document["missing"] = why
@@ -104,6 +115,8 @@ def account_command(
         table("Tax management", ("figure", "value"), rows)
     if explained is not None:
         _measure_why.print_attribution(explained)
+    if flows is not None:
+        _measure_why.print_flows(flows)
     for text in why:
         click.echo(f"Not shown: {text}")
 

@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from opensma.book.series import DailyValues
+from opensma.book.master import find_account
+from opensma.book.series import DailyValues, account_series
+from opensma.book.store import Book
 from opensma.calendar import parse_date
 from opensma.errors import InputError
 from opensma.measure.conventions import Conventions, DatedConventions, LargeFlow, in_force
@@ -124,6 +126,16 @@ class PolicyMonth:
         if self.not_broken is None:
             return None
         return (self.not_broken - self.time_weighted) * 10_000
+
+
+def account_policy_months(
+    book: Book, found: Performance, policy: Sequence[DatedConventions]
+) -> list[PolicyMonth]:
+    """`policy_months` of a measured account."""
+    with book.read() as connection:
+        account = find_account(connection, found.account_id)
+        series = account_series(connection, [account.account_key])[account.account_key]
+    return policy_months(series, found, policy)
 
 
 def policy_months(
