@@ -65,6 +65,28 @@ STAGES = ("targeted", "meeting", "proposal", "approved", "opened", "funded", "wo
 LAWFUL = ("granted", "legitimate_interest", "contract")
 CONSENT = (*LAWFUL, "denied", "withdrawn", "unknown")
 
+# What may be on record about an ad: what stands in it, and what is kept beside it (AD rules).
+AD_FACTS = (
+    "audience_fee_bps", "audience_size", "characteristic", "characteristic_labelled_gross",
+    "characteristic_total_as_prominent", "compensation_terms", "composite_inception",
+    "disclosure_font_px", "disclosure_placement", "disclosure_weight", "endorser_client",
+    "endorser_conflicts", "endorser_paid", "extract_labelled_gross", "extract_total_as_prominent",
+    "extracted_performance", "finra_filing", "fiscal_year_end", "gips_benchmark", "gips_claim",
+    "gips_compliance_sentence", "gips_currency", "gips_fee_basis", "gips_firm_definition",
+    "gips_how_to_get_report", "gips_periods", "gips_trademark_sentence",
+    "hypothetical_assumptions", "hypothetical_audience", "hypothetical_criteria",
+    "hypothetical_policy", "hypothetical_risks", "ineligible_check", "ineligible_person",
+    "interactive_tool", "model_fee_disclosed", "oral_live", "predecessor_all_included",
+    "predecessor_disclosed", "predecessor_performance", "predecessor_same_people",
+    "predecessor_similar_accounts", "private_fund", "projection", "projection_exception",
+    "promoter_agreement", "promoter_paid_c", "promoter_payee_id", "rating_date", "rating_pay",
+    "rating_period", "rating_provider", "rating_questionnaire", "regulatory_notice",
+    "related_all_bps", "related_performance", "related_shown_bps", "retail_investors",
+    "specific_advice", "sro_complied", "sro_not_barred", "sro_only_reason", "substantiation",
+    "testimonial_font_px", "testimonial_weight", "tool_hypothetical", "tool_method",
+    "tool_results_vary", "tool_universe",
+)  # fmt: skip
+
 _TYPES = {
     "t": (Kind.TEXT, False), "w": (Kind.WHOLE, False), "d": (Kind.DAY, False),
     "s": (Kind.TIME, False), "r": (Kind.REAL, False), "b": (Kind.FLAG, False),
@@ -121,8 +143,10 @@ LOADED = (
     _table("ad_figure", "ad_id:t version:w composite_id:t from:d to:d basis:t fee_bps:w? value:r "
            "font_px:w? weight:w? contrast:r?", "ad_id version composite_id from to basis",
            basis=("gross", "net", "model_net")),
+    _table("ad_fact", "ad_id:t version:w fact:t value:f owner:t? sha256:t? recorded_on:d",
+           "ad_id version fact", fact=AD_FACTS),
     _table("ad_check", "ad_id:t version:w rule_id:t rule_version:t result:t detail:f? "
-           "checked_at:s", "ad_id version rule_id checked_at",
+           "checked_at:s", "ad_id version rule_id rule_version checked_at",
            result=("finding", "no_finding", "not_applicable", "needs_human")),
 )  # fmt: skip
 
