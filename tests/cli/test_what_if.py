@@ -43,8 +43,24 @@ def test_without_a_change_restrictions_are_priced(run: Run) -> None:
     told = json.loads(out)["prices"]
     assert code == 0
     for price in told["priced"]:
-        parts = price["risk_year_cents"] + price["tax_cents"] + price["cost_cents"]
-        assert price["total_cents"] == parts
+        risk = 0 if price["wider"] else price["risk_year_cents"]  # under a cap risk has no price
+        assert price["total_cents"] == risk + price["tax_cents"] + price["cost_cents"]
+
+
+def test_rates_of_the_netting_are_those_of_a_day_with_the_same_option(run: Run) -> None:
+    """The demo's first owner has lost much this year: one more loss is worth less than on file."""
+    taxes = {}
+    for rates in (), ("--rates", "file"), ("--rates", "netting"):
+        code, out, _ = run("--raise-cash", "5000", *rates, "--json")
+        assert code == 0
+        taxes[rates] = json.loads(out)["before"]["tax_cents"]
+    assert taxes[()] == taxes["--rates", "file"] != taxes["--rates", "netting"]
+
+
+def test_a_share_without_the_netting_is_refused(run: Run) -> None:
+    code, out, _ = run("--carried-share", "50", "--json")
+    assert code == 2
+    assert "--rates netting" in json.loads(out)["error"]["message"]
 
 
 def test_a_conflict_is_an_answer_without_a_difference(run: Run) -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opensma.cli.day import market_option
+from opensma.cli.day import market_option, rates_options, rates_used
 from opensma.cli.output import book_option, emit_json, json_option, note_compilation, plain, table
 
 if TYPE_CHECKING:
+    from opensma.book.runs import RatesUsed
     from opensma.trade.standing import Standing
     from opensma.trade.what_if import Comparison
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--raise-cash", metavar="DOLLARS", help="Cash to be paid out.")
 @click.option("--gain-budget", metavar="DOLLARS", help="Net long-term gain allowed; no short-term.")
 @click.option("--short-gain-budget", metavar="DOLLARS", help="Net short-term gain allowed.")
+@rates_options
 @book_option
 @market_option
 @json_option
@@ -34,6 +36,8 @@ def command(
     raise_cash: str | None,
     gain_budget: str | None,
     short_gain_budget: str | None,
+    rates: str | None,
+    carried_share: str | None,
     book: str,
     market_path: Path | None,
     as_json: bool,
@@ -54,7 +58,7 @@ def command(
         "short_budget": short_gain_budget or "",
     }
     change = read_change(given)
-    stands = standing_of(book, market_path, account_id)
+    stands = standing_of(book, market_path, account_id, rates_used(rates, carried_share))
     if change.empty:
         if as_json:
             emit_json({"account_id": account_id, **priced_document(stands)})
@@ -70,8 +74,10 @@ def command(
         _show(told)
 
 
-def standing_of(book: str, market_path: Path | None, account_id: str) -> Standing:
-    """The account as it stands at the closes of the newest day."""
+def standing_of(
+    book: str, market_path: Path | None, account_id: str, rates: RatesUsed | None = None
+) -> Standing:
+    """The account as it stands at the closes of the newest day; rates on file by default."""
     from opensma.book.market_link import market_of
     from opensma.book.master import find_account
     from opensma.book.store import open_book
@@ -82,7 +88,8 @@ def standing_of(book: str, market_path: Path | None, account_id: str) -> Standin
         find_account(connection, account_id)  # a wrong id is told before a missing market
     market = market_of(opened, market_path)
     note_compilation()
-    return standing(opened, ready_day(opened, market, standing_day(opened, market)), account_id)
+    ready = ready_day(opened, market, standing_day(opened, market))
+    return standing(opened, ready, account_id, rates=rates)
 
 
 def _document(told: Comparison) -> dict[str, Any]:

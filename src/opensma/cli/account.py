@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opensma.cli import _account_motion, _account_what_if
-from opensma.cli.day import market_option
+from opensma.cli.day import market_option, rates_options, rates_used
 from opensma.cli.output import book_option, emit_json, json_option, plain, table
 
 if TYPE_CHECKING:
+    from opensma.book.gain_budgets import GainBudget
     from opensma.book.instructions import Instruction
     from opensma.book.lotviews import LotRow, WashWindow
     from opensma.book.plans import StoredPlan
@@ -91,15 +92,16 @@ def show_command(account_id: str, book: str, market_path: Path | None, as_json: 
     """Figures, restrictions, the newest plan and its trades in dollars that add up."""
 
     view = _view(book, market_path, account_id)
-    orders = _instructions(book, view)
+    orders, budgets = _instructions(book, view)
     if as_json:
-        emit_json({**_document(view), "lot_instructions": orders})
+        emit_json({**_document(view), "lot_instructions": orders, "gain_budgets": budgets})
         return
     account = view.account
     click.echo(f"{account.account_id}  {account.name}")
     table("", ("figure", "value"), _figures(view))
     _show_restrictions(view)
     _show_instructions(orders, view)
+    _show_budgets(budgets, view)
     _show_windows(view.holdings)
     _show_decision(view.decision)
 
@@ -152,11 +154,18 @@ def _lot_row(lot: LotRow) -> tuple[object, ...]:
 @group.command("why")
 @account_argument
 @click.option("--prices", is_flag=True, help="Price every restriction as well; needs the market.")
+@rates_options
 @book_option
 @market_option
 @json_option
 def why_command(
-    account_id: str, prices: bool, book: str, market_path: Path | None, as_json: bool
+    account_id: str,
+    prices: bool,
+    rates: str | None,
+    carried_share: str | None,
+    book: str,
+    market_path: Path | None,
+    as_json: bool,
 ) -> None:
     """The newest plan in a paragraph, its trades with their reasons, and what was left undone.
 
@@ -168,7 +177,8 @@ def why_command(
 
     decision = account_decision(open_book(book), account_id)
     told = plan_paragraph(decision)
-    stands = _account_what_if.standing_of(book, market_path, account_id) if prices else None
+    used = rates_used(rates, carried_share)
+    stands = _account_what_if.standing_of(book, market_path, account_id, used) if prices else None
     if as_json:
         priced = _account_what_if.priced_document(stands)
         emit_json({"account_id": account_id, "explained": told, **_decision(decision), **priced})
@@ -223,14 +233,42 @@ def _view(book: str, market_path: Path | None, account_id: str) -> AccountView:
     return account_view(opened, market_of(opened, market_path), account_id)
 
 
-def _instructions(book: str, view: AccountView) -> list[Instruction]:
-    """What is on file about the choice of lots, oldest first."""
+def _instructions(book: str, view: AccountView) -> tuple[list[Instruction], list[GainBudget]]:
+    """What is on file about the account's lots and the taxpayer's gains, oldest first."""
+    from opensma.book.gain_budgets import read_budgets
     from opensma.book.instructions import read_instructions
+    from opensma.book.master import AccountRecord, all_records
     from opensma.book.store import open_book
 
-    key = view.account.account_key
+    key, owner = view.account.account_key, view.account.taxpayer_id
     with open_book(book).read() as connection:
-        return read_instructions(connection, [key]).get(key, [])
+        every = all_records(connection, AccountRecord)
+        budgets = read_budgets(connection, [a.account_key for a in every if a.taxpayer_id == owner])
+        return read_instructions(connection, [key]).get(key, []), budgets
+
+
+def _show_budgets(budgets: list[GainBudget], view: AccountView) -> None:
+    """Yearly gain budgets of the taxpayer, and which one stands on the day shown."""
+    from datetime import date
+
+    from opensma.book.gain_budgets import budget_on
+    from opensma.report.words import money
+
+    if not budgets:
+        return
+    stands = budget_on(budgets, view.holdings.day.toordinal())
+    rows = [
+        (
+            *("none" if c is None else money(c) for c in (b.short_cents, b.long_cents)),
+            str(date.fromordinal(b.valid_from_day)),
+            b.by,
+            str(date.fromordinal(b.given_day)),
+            "in force" if b is stands else "",
+        )
+        for b in budgets
+    ]
+    title = "Gain budgets of the taxpayer, a calendar year, all accounts together"
+    table(title, ("short-term", "long-term", "from", "by", "given", ""), rows)
 
 
 def _show_instructions(orders: list[Instruction], view: AccountView) -> None:

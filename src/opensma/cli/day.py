@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,22 @@ market_option = click.option(
 )
 
 
+def rates_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where marginal rates come from: the same for a day and for a look ahead."""
+    source = click.option(
+        "--rates",
+        type=click.Choice(["file", "netting"]),
+        help="Marginal rates: on file, or of the netting, in turn with the plans.  [default: file]",
+    )
+    share = click.option(
+        "--carried-share",
+        metavar="PERCENT",
+        help="What a loss carried forward keeps of its rate, with --rates netting.  "
+        "[default: 61.3913]",
+    )
+    return source(share(command))
+
+
 @click.group("day")
 def group() -> None:
     """The trading day: open, decide, review, trade, post, measure."""
@@ -52,16 +69,7 @@ def group() -> None:
     metavar="DIR",
     help="Folder for problems that the solver failed.  [default: BOOK.failed beside the book]",
 )
-@click.option(
-    "--rates",
-    type=click.Choice(["file", "netting"]),
-    help="Marginal rates: on file, or of the netting, in turn with the plans.  [default: file]",
-)
-@click.option(
-    "--carried-share",
-    metavar="PERCENT",
-    help="What a loss carried forward keeps of its rate, with --rates netting.  [default: 61.3913]",
-)
+@rates_options
 @json_option
 def run_command(
     book: str,
@@ -92,7 +100,7 @@ def run_command(
             where="sma day run",
             remedy="Give one of them.",
         )
-    used = _rates(rates, carried_share)
+    used = rates_used(rates, carried_share)
     opened = open_book(book)
     market = market_of(opened, market_path)
     note_compilation()
@@ -114,7 +122,7 @@ def run_command(
         note(f"Problems that the solver failed are in {folder}: sma construct replay FILE")
 
 
-def _rates(source: str | None, share: str | None) -> RatesUsed | None:
+def rates_used(source: str | None, share: str | None) -> RatesUsed | None:
     """What the options ask for; None leaves a day that was begun as it is."""
     from opensma.book.runs import RatesUsed
     from opensma.tax.marginal import CARRIED_SHARE_MICROS, check_share
@@ -124,7 +132,7 @@ def _rates(source: str | None, share: str | None) -> RatesUsed | None:
         raise InputError(
             "usage",
             "--carried-share means nothing without --rates netting.",
-            where="sma day run",
+            where="--carried-share",
             remedy="Give both, or neither.",
         )
     if source != "netting":
