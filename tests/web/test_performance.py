@@ -125,7 +125,9 @@ def test_a_young_account_says_that_its_period_is_shorter(portal: Shown) -> None:
 
 def test_words_that_mean_nothing_are_ignored(portal: Shown) -> None:
     account = oldest(portal)
-    assert page_of(portal, account, "?period=%3Cb%3E") == page_of(portal, account)
+    asked, plain = page_of(portal, account, "?period=%3Cb%3E"), page_of(portal, account)
+    foot = '<nav class="csv"'  # its links lead to this very address, whatever it holds
+    assert asked.split(foot)[0] == plain.split(foot)[0]
 
 
 def test_every_table_has_a_caption_and_nothing_is_styled_inline(portal: Shown) -> None:

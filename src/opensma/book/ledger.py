@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from opensma.book import schema
 from opensma.book.journal import Booked, Entry, Kind
@@ -117,6 +117,23 @@ def read_journal(
         )
         found += [booked_of(tuple(row)) for row in connection.execute(query)]
     return found
+
+
+def journal_length(connection: Connection, account_key: int) -> int:
+    """How many entries an account has."""
+    table = schema.journal
+    query = select(func.count()).select_from(table).where(table.c.account_key == account_key)
+    return int(connection.execute(query).scalar_one())
+
+
+def newest_entries(
+    connection: Connection, account_key: int, skipped: int, count: int
+) -> list[Booked]:
+    """Some entries of an account, the newest first, after skipping the newest of all."""
+    table = schema.journal
+    query = select(table).where(table.c.account_key == account_key)
+    query = query.order_by(table.c.seq.desc()).offset(skipped).limit(count)
+    return [booked_of(tuple(row)) for row in connection.execute(query)]
 
 
 def accounts_with(

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from opensma.book import runs, schema
 from opensma.book.journal import SALES, Booked, Entry, Kind
-from opensma.book.ledger import load_states, read_journal
+from opensma.book.ledger import journal_length, load_states, newest_entries, read_journal
 from opensma.book.lotviews import (
     LotRow,
     PositionRow,
@@ -254,6 +254,30 @@ def activity(book: Book, account_id: str, viewer: User | None = None) -> list[Ac
     return [_activity(one, securities) for one in reversed(booked)]
 
 
+@dataclass(frozen=True, slots=True)
+class ActivityPage:
+    """One page of an account's journal, newest first."""
+
+    rows: tuple[ActivityRow, ...]
+    page: int
+    pages: int
+    total: int
+
+
+def activity_page(
+    book: Book, account_id: str, page: int, size: int, viewer: User | None = None
+) -> ActivityPage:
+    """A page of the account's journal (the last one when there are fewer); the rest is not read."""
+    with book.read() as connection:
+        account = seen_account(connection, account_id, viewer)
+        total = journal_length(connection, account.account_key)
+        pages = max(1, -(-total // size))
+        page = min(page, pages)
+        booked = newest_entries(connection, account.account_key, (page - 1) * size, size)
+        securities = securities_by_key(connection)
+    return ActivityPage(tuple(_activity(one, securities) for one in booked), page, pages, total)
+
+
 def securities_by_key(connection: Connection) -> dict[int, Security]:
     """Every security of the book by its key."""
     return {s.security_key: s for s in all_records(connection, Security)}
@@ -469,7 +493,7 @@ def cash_effect(entry: Entry) -> int:
     body = entry.body
     if entry.kind is Kind.DEPOSIT:
         return int(body["cents"])
-    if entry.kind is Kind.WITHDRAWAL:
+    if entry.kind in (Kind.WITHDRAWAL, Kind.FEE):
         return -int(body["cents"])
     if entry.kind is Kind.DIVIDEND:
         return int(sum(body["cents"]))

@@ -6,6 +6,8 @@ user may not see is answered exactly like what does not exist.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection, select
 
 from opensma.book import schema
@@ -38,6 +40,15 @@ def visible_siblings(
         for a in same
         if a.account_id != account.account_id and may_see(viewer, a, programs[a.strategy_id])
     )
+
+
+def visible_among(
+    connection: Connection, account_ids: Iterable[str], viewer: User | None
+) -> list[AccountRecord]:
+    """Of these accounts those that the viewer may see, in order of account id."""
+    programs = _program_of_strategy(connection)
+    named = some_records(connection, AccountRecord, "account_id", sorted(account_ids))
+    return [a for a in named if may_see(viewer, a, programs[a.strategy_id])]
 
 
 def may_see(viewer: User | None, account: AccountRecord, program_id: str) -> bool:

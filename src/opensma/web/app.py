@@ -24,9 +24,11 @@ from opensma.market import Market
 from opensma.report.charts import warm
 from opensma.web.assets import load_assets
 from opensma.web.documents import Papers
+from opensma.web.fees import Fees
 from opensma.web.portal import Portal
 from opensma.web.render import environment
 from opensma.web.shield import Shield, is_loopback
+from opensma.web.tables import TablesAsCsv
 
 
 def create_app(book: Book, market: Market, viewer: User | None = None) -> Starlette:
@@ -56,10 +58,15 @@ def create_app(book: Book, market: Market, viewer: User | None = None) -> Starle
             Route("/taxpayers/{taxpayer_id}/taxes", portal.taxes),
             Route("/taxpayers/{taxpayer_id}/taxes/form-8949-{year:int}.csv", portal.form_8949),
             *Papers(portal).routes(),
+            *Fees(portal).routes(),
             Route("/trades/{trade_id}", portal.trade),
             Route("/assets/{address}", portal.asset),
         ],
-        middleware=[Middleware(Shield), Middleware(GZipMiddleware, minimum_size=1000)],
+        middleware=[
+            Middleware(Shield),
+            Middleware(GZipMiddleware, minimum_size=1000),
+            Middleware(TablesAsCsv),
+        ],
         exception_handlers={
             OpensmaError: portal.refused,
             404: portal.missing,

@@ -112,14 +112,14 @@ class Papers:
 
     def composite(self, _request: Request) -> Response:
         """The composite's definition, years, disclosures and corrections."""
-        self._must_see_all()
+        self.must_see_all()
         record = record_of(self.portal.book, self.portal.market, None)
         data = composite_data(record, self._firm())
         return self.portal.page("composite.html", data=data, installed=installed())
 
     def composite_file(self, _request: Request) -> Response:
         """The same as PDF."""
-        self._must_see_all()
+        self.must_see_all()
         record = record_of(self.portal.book, self.portal.market, None)
         return _file(composite_pdf(record, self._firm()), f"composite-{record.rules.name}.pdf")
 
@@ -128,7 +128,7 @@ class Papers:
         with self.portal.book.read() as connection:
             return seen_account(connection, name, self.portal.viewer)
 
-    def _must_see_all(self) -> None:
+    def must_see_all(self) -> None:
         """A composite adds up every account, so it is for those who may see every account."""
         with self.portal.book.read() as connection:
             seen = len(visible_accounts(connection, self.portal.viewer))

@@ -158,11 +158,12 @@ class Page:
     matching: int
     total: int
     pages: int
+    size: int = PER_PAGE
 
     @property
     def first(self) -> int:
         """Number of the first row shown, 0 where there is none."""
-        return (self.choice.page - 1) * PER_PAGE + 1 if self.rows else 0
+        return (self.choice.page - 1) * self.size + 1 if self.rows else 0
 
     @property
     def last(self) -> int:
@@ -170,19 +171,46 @@ class Page:
         return self.first + len(self.rows) - 1 if self.rows else 0
 
 
-def page_of(rows: Sequence[ProgramRow], choice: Choice) -> Page:
+def page_of(rows: Sequence[ProgramRow], choice: Choice, size: int = PER_PAGE) -> Page:
     """The rows that match, sorted, and the page asked for (the last one when there are fewer)."""
     words = choice.q.casefold().split()
     found = [r for r in rows if _matches(r, choice) and all(w in _text(r) for w in words)]
+    return _cut(_ordered(found, choice), choice, len(rows), size)
+
+
+def _ordered(rows: Sequence[ProgramRow], choice: Choice) -> Sequence[ProgramRow]:
+    """Rows in the order of a choice; what has no value comes last in either order."""
     key = SORTS[choice.sort]
-    known = [(value, r) for r in found if (value := key(r)) is not None]
+    known = [(value, r) for r in rows if (value := key(r)) is not None]
     known.sort(key=lambda pair: pair[0], reverse=choice.descending)
-    missing = [r for r in found if key(r) is None]  # last in either order
-    ordered = [r for _, r in known] + missing
-    pages = max(1, -(-len(ordered) // PER_PAGE))
+    missing = [r for r in rows if key(r) is None]
+    return [r for _, r in known] + missing
+
+
+def _cut(ordered: Sequence[ProgramRow], choice: Choice, total: int, size: int) -> Page:
+    pages = max(1, -(-len(ordered) // size))
     choice = replace(choice, page=min(choice.page, pages))
-    start = (choice.page - 1) * PER_PAGE
-    return Page(choice, tuple(ordered[start : start + PER_PAGE]), len(ordered), len(rows), pages)
+    start = (choice.page - 1) * size
+    return Page(choice, tuple(ordered[start : start + size]), len(ordered), total, pages, size)
+
+
+class Overview:
+    """Rows of one state of the book with what every visit needs of all of them, made once."""
+
+    def __init__(self, rows: Sequence[ProgramRow]) -> None:
+        self.rows = rows
+        self.totals = totals(rows)
+        self.advisors = sorted({(r.advisor, r.account.advisor_id) for r in rows})
+        self._orders: dict[tuple[str, bool], Sequence[ProgramRow]] = {}
+
+    def page_of(self, choice: Choice, size: int = PER_PAGE) -> Page:
+        """As `page_of`; an order that was asked for before is not sorted again."""
+        if choice.narrowed:
+            return page_of(self.rows, choice, size)
+        key = (choice.sort, choice.descending)
+        if key not in self._orders:
+            self._orders[key] = _ordered(self.rows, choice)
+        return _cut(self._orders[key], choice, len(self.rows), size)
 
 
 def _matches(row: ProgramRow, choice: Choice) -> bool:

@@ -20,7 +20,7 @@ from opensma.book.records import trade_record
 from opensma.book.store import Book
 from opensma.book.taxcalendar import calendar_days
 from opensma.book.taxviews import TaxYear, tax_year
-from opensma.book.views import AccountView, ProgramView, account_view, activity, program_view
+from opensma.book.views import AccountView, ProgramView, account_view, activity_page, program_view
 from opensma.errors import InputError, OpensmaError
 from opensma.market import Market
 from opensma.measure.after_tax_book import account_tax_management
@@ -38,9 +38,11 @@ from opensma.web import accounts, listing, performance, taxes, what_if
 from opensma.web.assets import Asset, kept
 from opensma.web.performance import Explained
 from opensma.web.shield import HEADERS
+from opensma.web.tables import whole
 
 UNKNOWN = ("account.unknown", "trade.unknown", "account.closed", "account.not_open")
 YEARS_KEPT, LADDERS_KEPT = 8, 32
+_ALL = 1_000_000_000
 SIZES = {"wide": (1060, 320), "narrow": (350, 300)}
 
 
@@ -54,7 +56,7 @@ class Portal:
     env: Environment
     assets: dict[str, Asset]
     _lock: Lock = field(default_factory=Lock)
-    _kept: tuple[object, ProgramView] | None = None
+    _kept: tuple[object, ProgramView, listing.Overview] | None = None
     _ladders: dict[tuple[str, str], tuple[object, Explained | str]] = field(default_factory=dict)
     _years: dict[tuple[str, int | None], tuple[object, TaxYear]] = field(default_factory=dict)
 
@@ -65,14 +67,14 @@ class Portal:
 
     def program(self, request: Request) -> Response:
         """Every account, with the day's totals."""
-        view = self._program()
+        view, over = self._overview()
         choice = listing.read_choice(request.query_params)
         return self._page(
             "program.html",
             view=view,
-            totals=listing.totals(view.rows),
-            table=listing.page_of(view.rows, choice),
-            advisors=sorted({(r.advisor, r.account.advisor_id) for r in view.rows}),
+            totals=over.totals,
+            table=over.page_of(choice, _size(request, listing.PER_PAGE)),
+            advisors=over.advisors,
             outcome=listing.outcome,
             tracking_error=listing.tracking_error,
             active_return=listing.active_return,
@@ -85,11 +87,11 @@ class Portal:
         view = self._account(account_id)
         look = accounts.read_look(request.query_params)
         trades = accounts.traded(view.decision, look)
-        tpage, tpages, some = _slice(trades, look.tpage, accounts.TRADES_PER_PAGE)
+        tpage, tpages, some = _slice(trades, look.tpage, _size(request, accounts.TRADES_PER_PAGE))
         found = accounts.held(view.holdings.positions, look)
-        hpage, hpages, held = _slice(found, look.hpage, accounts.HOLDINGS_PER_PAGE)
-        journal = activity(self.book, account_id, self.viewer)
-        apage, apages, entries = _slice(journal, look.apage, accounts.ACTIVITY_PER_PAGE)
+        hpage, hpages, held = _slice(found, look.hpage, _size(request, accounts.HOLDINGS_PER_PAGE))
+        size = _size(request, accounts.ACTIVITY_PER_PAGE)
+        journal = activity_page(self.book, account_id, look.apage, size, self.viewer)
         lines = self._lines(view)
         return self._page(
             "account.html",
@@ -109,10 +111,10 @@ class Portal:
             tpage=tpage,
             tpages=tpages,
             left=[(n, why_not_traded(n, view.decision)) for n in view.decision.non_trades],
-            entries=entries,
-            entries_total=len(journal),
-            apage=apage,
-            apages=apages,
+            entries=journal.rows,
+            entries_total=journal.total,
+            apage=journal.page,
+            apages=journal.pages,
             lines=lines,
             months=accounts.month_ends(lines) if lines else [],
             day=view.holdings.day.isoformat(),
@@ -236,7 +238,8 @@ class Portal:
         """A tax year of an account or a taxpayer: realised, carryforward, wash calendar, forms."""
         look = taxes.read_look(request.query_params)
         view = self._tax_year(request, look.year)
-        page, pages, rows = taxes.form_page(view, look.page)
+        size = _size(request, taxes.ROWS_PER_PAGE)
+        page, pages, rows = taxes.form_page(view, look.page, size)
         house = view.household
         return self._page(
             "taxes.html",
@@ -367,11 +370,15 @@ class Portal:
 
     def _program(self) -> ProgramView:
         """The program, read again only when the book has changed."""
+        return self._overview()[0]
+
+    def _overview(self) -> tuple[ProgramView, listing.Overview]:
         with self._lock:
             version = _version(self.book)
             if self._kept is None or version is None or self._kept[0] != version:
-                self._kept = (version, program_view(self.book, self.viewer))
-            return self._kept[1]
+                view = program_view(self.book, self.viewer)
+                self._kept = (version, view, listing.Overview(view.rows))
+            return self._kept[1:]
 
     def _stopped(self) -> int:
         return len({e.account_id for e in self._program().exceptions})
@@ -426,6 +433,11 @@ class Portal:
             title=title, what=what, remedy=remedy, status=status.value, day=None, stopped=0
         )
         return HTMLResponse(text, status_code=status)
+
+
+def _size(request: Request, size: int) -> int:
+    """Rows of a page of a table: all of them where the table is exported."""
+    return _ALL if whole(request.scope) else size
 
 
 def _slice(rows: list[Any], page: int, size: int) -> tuple[int, int, list[Any]]:

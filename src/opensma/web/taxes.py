@@ -95,11 +95,13 @@ def summed(accounts: tuple[AccountYear, ...]) -> dict[str, int]:
     return {name: sum(getattr(a, name) for a in accounts) for name in names}
 
 
-def form_page(view: TaxYear, page: int) -> tuple[int, int, tuple[Form8949Row, ...]]:
+def form_page(
+    view: TaxYear, page: int, size: int = ROWS_PER_PAGE
+) -> tuple[int, int, tuple[Form8949Row, ...]]:
     """(page, pages, rows of that page) of the year's Form 8949."""
-    pages = max(1, -(-len(view.rows) // ROWS_PER_PAGE))
+    pages = max(1, -(-len(view.rows) // size))
     page = min(page, pages)
-    return page, pages, view.rows[(page - 1) * ROWS_PER_PAGE : page * ROWS_PER_PAGE]
+    return page, pages, view.rows[(page - 1) * size : page * size]
 
 
 def form_totals(view: TaxYear) -> list[Total]:
