@@ -1,16 +1,21 @@
 """A household's return from the book: all accounts of a taxpayer as one (M6, M7, M16).
 
-What leaves one account and enters another on the same day is no flow of the household.
+The same amount, or the same shares, that leave one account and enter another on the same day were
+moved inside: no flow of the household. Other flows of one day came from outside or went there,
+each for itself, also where one account paid in what another paid out in part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
+from opensma.book.journal import Booked, Kind
+from opensma.book.ledger import read_journal
 from opensma.book.master import AccountRecord, all_records
 from opensma.book.series import DailyValues, account_series
 from opensma.book.store import Book
@@ -35,8 +40,75 @@ class HouseholdPerformance:
     missing: tuple[str, ...]
 
 
-def together(series: Sequence[DailyValues]) -> DailyValues:
-    """Several accounts as one; a missing day inside an account's life is an error, not a zero."""
+def moved_inside(
+    journals: Mapping[int, Iterable[Booked]], series: Mapping[int, DailyValues]
+) -> dict[int, int]:
+    """Cents by day that left one account and entered another, by account key.
+
+    Cash is told by an equal amount, shares by equal numbers of the same securities.
+    """
+    cash: dict[int, list[tuple[int, int]]] = {}
+    shares: dict[int, dict[int, Counter[int]]] = {}
+    for key, journal in journals.items():
+        for booked in journal:
+            entry, sign = booked.entry, _SIGNS.get(booked.entry.kind, 0)
+            if not sign:
+                continue
+            if entry.kind in (Kind.DEPOSIT, Kind.WITHDRAWAL):
+                cash.setdefault(entry.trade_day, []).append((key, sign * int(entry.body["cents"])))
+                continue
+            held = shares.setdefault(entry.trade_day, {}).setdefault(key, Counter())
+            for security, quantity in zip(*(entry.body[n] for n in _LOTS), strict=True):
+                held[security] += sign * quantity
+    found: Counter[int] = Counter()
+    for day, rows in cash.items():
+        found[day] += _paired(rows)
+    for day, by_key in shares.items():
+        for key, held in by_key.items():
+            others = (k for k, o in by_key.items() if k != key and _opposite(o, held))
+            if min(held.values()) > 0 and (other := next(others, None)) is not None:
+                into = _in_kind(series[key], day, cash.get(day, ()), key, 1)
+                found[day] += min(into, _in_kind(series[other], day, cash.get(day, ()), other, -1))
+    return dict(found)
+
+
+_LOTS = ("security", "quantity")
+_SIGNS = {Kind.DEPOSIT: 1, Kind.WITHDRAWAL: -1, Kind.TRANSFER_IN: 1, Kind.TRANSFER_OUT: -1}
+
+
+def _paired(rows: Sequence[tuple[int, int]]) -> int:
+    """Cents of one day whose inflow has an equal outflow in another account."""
+    left = [row for row in rows if row[1] < 0]
+    total = 0
+    for key, cents in rows:
+        match = next((row for row in left if row[0] != key and row[1] == -cents), None)
+        if cents > 0 and match is not None:
+            left.remove(match)
+            total += cents
+    return total
+
+
+def _opposite(one: Counter[int], other: Counter[int]) -> bool:
+    return one.keys() == other.keys() and all(one[s] == -other[s] for s in one)
+
+
+def _in_kind(
+    series: DailyValues, day: int, cash: Iterable[tuple[int, int]], key: int, sign: int
+) -> int:
+    """What of a day's flow in one direction was no cash."""
+    row = int(np.searchsorted(series.days, day))
+    if row == len(series.days) or series.days[row] != day:
+        return 0
+    moved = series.inflow_cents if sign > 0 else series.outflow_cents
+    paid = sum(abs(cents) for k, cents in cash if k == key and cents * sign > 0)
+    return max(0, int(moved[row]) - paid)
+
+
+def together(series: Sequence[DailyValues], inside: Mapping[int, int] | None = None) -> DailyValues:
+    """Several accounts as one, without what was moved inside by day.
+
+    A missing day inside an account's life is an error, not a zero.
+    """
     days = np.unique(np.concatenate([one.days for one in series]))
     total = np.zeros((3, len(days)), dtype=np.int64)
     for one in series:
@@ -58,8 +130,11 @@ def together(series: Sequence[DailyValues]) -> DailyValues:
                 remedy="Run the day for every account.",
             )
         total[:, place] += (one.value_cents, one.inflow_cents, one.outflow_cents)
-    net = total[1] - total[2]
-    return DailyValues(days, total[0], np.maximum(net, 0), np.maximum(-net, 0))
+    for when, cents in (inside or {}).items():
+        row = int(np.searchsorted(days, when))
+        if row < len(days) and days[row] == when:
+            total[1:, row] -= min(cents, int(total[1:, row].min()))
+    return DailyValues(days, *total)
 
 
 def household_performance(book: Book, taxpayer_id: str) -> HouseholdPerformance:
@@ -68,7 +143,10 @@ def household_performance(book: Book, taxpayer_id: str) -> HouseholdPerformance:
         accounts = [
             a for a in all_records(connection, AccountRecord) if a.taxpayer_id == taxpayer_id
         ]
-        known = account_series(connection, [a.account_key for a in accounts])
+        keys = [a.account_key for a in accounts]
+        known = account_series(connection, keys)
+        several = known if len(known) > 1 else {}
+        journals = {k: list(read_journal(connection, [k])) for k in several}
     if not known:
         refuse(
             "no_values",
@@ -76,15 +154,16 @@ def household_performance(book: Book, taxpayer_id: str) -> HouseholdPerformance:
             where=taxpayer_id,
             remedy="sma account list --json names the taxpayer of each account.",
         )
-    whole = together([known[a.account_key] for a in accounts if a.account_key in known])
+    own = [known[a.account_key] for a in accounts if a.account_key in known]
+    whole = together(own, moved_inside(journals, known))
     returns = series_returns(whole.value_cents, whole.inflow_cents, whole.outflow_cents)
     dates = [date.fromordinal(int(day)) for day in whole.days]
     amounts = (whole.outflow_cents - whole.inflow_cents).tolist()
     amounts[-1] += int(whole.value_cents[-1])
     missing: tuple[str, ...] = ()
-    own = None
+    personal = None
     try:
-        own = since_inception(dates, amounts)
+        personal = since_inception(dates, amounts)
     except InputError as error:
         missing = (f"personal return: {error.message}",)
     return HouseholdPerformance(
@@ -94,6 +173,6 @@ def household_performance(book: Book, taxpayer_id: str) -> HouseholdPerformance:
         int(whole.inflow_cents.sum()),
         int(whole.outflow_cents.sum()),
         PeriodReturn(dates[0], dates[-1], linked(returns)),
-        own,
+        personal,
         missing,
     )
