@@ -97,27 +97,43 @@ def account_performance(
     return measure(account, series, realised, profiles, market, first, last, fees)
 
 
-def realised_by_day(state: AccountState, journal: Sequence[Booked], days: Ints) -> Ints:
-    """(3, days) realised short, long and dividends in cents, on trade dates (M48).
+class RealisedDays:
+    """Adds up (3, days) realised short, long and dividends in cents, on trade dates (M48).
 
     A loss disallowed later is taken off on the day of its sale: it was never a benefit (M51).
     """
-    signs = np.zeros((3, len(YEAR_COLUMNS)), dtype=np.int64)
-    for row, parts in enumerate((_SHORT, _LONG, _DIVIDENDS)):
-        for name, sign in parts.items():
-            signs[row, YEAR_COLUMNS.index(name)] = sign
-    found = np.zeros((3, len(days)), dtype=np.int64)
-    before = np.zeros(3, dtype=np.int64)
-    for booked in journal:
-        state = fold(state, booked)
-        after: Ints = signs @ state.years.sum(axis=0)
+
+    def __init__(self, state: AccountState, days: Ints) -> None:
+        self._signs = np.zeros((3, len(YEAR_COLUMNS)), dtype=np.int64)
+        for row, parts in enumerate((_SHORT, _LONG, _DIVIDENDS)):
+            for name, sign in parts.items():
+                self._signs[row, YEAR_COLUMNS.index(name)] = sign
+        self._days = days
+        self._years = state.years
+        self._before = np.zeros(3, dtype=np.int64)
+        self.cents: Ints = np.zeros((3, len(days)), dtype=np.int64)
+
+    def take(self, booked: Booked, after: AccountState) -> None:
+        """The next entry with the state after it."""
+        if after.years is self._years:
+            return
+        self._years = after.years
+        sums: Ints = self._signs @ after.years.sum(axis=0)
         entry = booked.entry
         late = entry.kind is Kind.LOSS_DISALLOWED
         day = int(entry.body["sold_day"]) if late else entry.trade_day
-        place = min(int(np.searchsorted(days, day)), len(days) - 1)
-        found[:, place] += after - before
-        before = after
-    return found
+        place = min(int(np.searchsorted(self._days, day)), len(self._days) - 1)
+        self.cents[:, place] += sums - self._before
+        self._before = sums
+
+
+def realised_by_day(state: AccountState, journal: Sequence[Booked], days: Ints) -> Ints:
+    """(3, days) realised cents of a journal; see `RealisedDays`."""
+    found = RealisedDays(state, days)
+    for booked in journal:
+        state = fold(state, booked)
+        found.take(booked, state)
+    return found.cents
 
 
 def measure(

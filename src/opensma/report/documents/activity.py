@@ -145,6 +145,8 @@ def _other(facts: Facts, booked: Booked) -> list[str] | None:
     if entry.kind in shown | {Kind.BUY, Kind.DIVIDEND, Kind.DEPOSIT, Kind.WITHDRAWAL}:
         return None
     body, when, label = entry.body, day_words(entry.trade_day), kind_label(entry.kind)
+    if entry.kind is Kind.FEE:
+        return [when, label, f"{signed_money(-int(body['cents']))}, invoice {body['invoice']}"]
     if entry.kind in (Kind.WASH_ADJUSTMENT, Kind.LOSS_DISALLOWED):
         return [when, label, money(sum(body["cents"]))]
     held = body.get("security", [])
@@ -194,7 +196,7 @@ def fees(facts: Facts) -> dict[str, Any]:
     rows = [
         [
             f"{day_words(row.service_start)} to {day_words(row.service_end)}",
-            row.kind,
+            f"{row.kind} {row.invoice_id}",
             line.sentence,
             money(line.amount_cents),
         ]

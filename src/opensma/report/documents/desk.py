@@ -36,6 +36,7 @@ from opensma.book.views import securities_by_key
 from opensma.errors import InputError
 from opensma.market import Market
 from opensma.measure.bridge import Prices
+from opensma.measure.fees_book import BookedFee, booked_fees
 from opensma.measure.valuation import carried_closes
 
 
@@ -57,6 +58,7 @@ class Desk:
     profiles: dict[str, list[TaxProfile]]  # by taxpayer
     restrictions: dict[str, list[Restriction]]  # by account, in force at the end
     invoices: dict[str, list[tuple[InvoiceRow, InvoiceLineRow]]]  # by account: lines that stand
+    charges: dict[str, list[BookedFee]]  # by account: every fee that was ever invoiced for it
     owing: dict[str, str]  # by account: the agreement that bills it at least once a period
 
     def person(self, account: AccountRecord) -> dict[str, str]:
@@ -105,6 +107,11 @@ def open_desk(book: Book, market: Market, period: Period) -> Desk:
             if first <= row.service_end <= last:
                 for line in lines_of(connection, row.invoice_id):
                     lines.setdefault(line.account_id, []).append((row, line))
+        accounts = {a.account_id: a for a in all_records(connection, AccountRecord)}
+        charges: dict[str, list[BookedFee]] = {}
+        for fee in booked_fees(connection, list(accounts)):
+            if fee.debit_day <= period.end.toordinal():
+                charges.setdefault(fee.account_id, []).append(fee)
         wishes: dict[str, list[Restriction]] = {}
         for wish in all_records(connection, Restriction):
             if wish.valid_from <= last and (wish.valid_to is None or last <= wish.valid_to):
@@ -115,7 +122,7 @@ def open_desk(book: Book, market: Market, period: Period) -> Desk:
             period,
             Prices(market.days, closes),
             securities_by_key(connection),
-            {a.account_id: a for a in all_records(connection, AccountRecord)},
+            accounts,
             {o.owner_id: o for o in all_records(connection, Owner)},
             {a.advisor_id: a for a in all_records(connection, Advisor)},
             {s.strategy_id: s for s in all_records(connection, Strategy)},
@@ -124,6 +131,7 @@ def open_desk(book: Book, market: Market, period: Period) -> Desk:
             profiles,
             wishes,
             lines,
+            charges,
             _owing(connection, period),
         )
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from opensma.book.journal import Booked
 from opensma.book.ledger import read_journal
 from opensma.book.lotviews import LotRow, PositionRow, lot_rows, position_rows
 from opensma.book.master import AccountRecord
 from opensma.book.plans import PlanTrade, day_trades
 from opensma.book.series import DailyValues, account_series
+from opensma.book.state import AccountState, new_account
 from opensma.book.store import Connection
 from opensma.errors import InputError
 from opensma.measure.bridge import Bridge, bridge
+from opensma.measure.performance import RealisedDays
 from opensma.report.documents.desk import Desk, last_session
 from opensma.report.words import percent
+from opensma.units import Ints
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,8 @@ class Facts:
     desk: Desk
     account: AccountRecord
     bridge: Bridge
-    series: DailyValues
-    journal: tuple[Booked, ...]
+    series: DailyValues  # until the period's last session
+    realised: Ints  # (3, days of the series) cents: short, long, dividends
     trades: dict[str, PlanTrade]  # decided by plans, by trade id
     lots: tuple[LotRow, ...]
     positions: tuple[PositionRow, ...]
@@ -52,12 +57,26 @@ def read_facts(desk: Desk, account_id: str) -> Facts:
             account_id,
             f"The account holds nothing by the end of {period.name}.",
         )
-    made = bridge(account.account_key, journal, desk.prices, period.start.toordinal(), last)
-    prices = desk.prices.at(last)
     day = last_session(period.end).toordinal()
+    series = until(series, day)
+    realised = RealisedDays(new_account(account.account_key), series.days)
+    watch = realised.take if len(series.days) else _nothing
+    made = bridge(account.account_key, journal, desk.prices, period.start.toordinal(), last, watch)
+    prices = desk.prices.at(last)
     lots = lot_rows(made.after, prices, desk.securities, day)
     positions = position_rows(lots, made.end_cents, {}, desk.securities)
-    return Facts(desk, account, made, series, tuple(journal), trades, lots, positions)
+    return Facts(desk, account, made, series, realised.cents, trades, lots, positions)
+
+
+def _nothing(_booked: Booked, _after: AccountState) -> None:
+    """An account without valued days has no days to add results to."""
+
+
+def until(series: DailyValues, day: int) -> DailyValues:
+    """The days of a series until one."""
+    stop = int(np.searchsorted(series.days, day, side="right"))
+    columns = (series.days, series.value_cents, series.inflow_cents, series.outflow_cents)
+    return DailyValues(*(column[:stop] for column in columns))
 
 
 def _decided(

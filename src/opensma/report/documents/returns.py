@@ -2,49 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 
 from opensma.book.series import DailyValues
-from opensma.book.state import new_account
 from opensma.measure.comparison import benchmark_cents, contributed_cents
-from opensma.measure.performance import Performance, measure, realised_by_day
+from opensma.measure.fees_book import BookedFee, not_invoiced
+from opensma.measure.performance import Performance, measure
 from opensma.report.charts import ValueLines, document_chart
 from opensma.report.documents.facts import Facts
-from opensma.report.words import day_words, money, signed_percent
+from opensma.report.words import counted, day_words, money, signed_percent
 
+_HEADS = [
+    "",
+    "Gross",
+    "Net of fees",
+    "Benchmark",
+    "After tax, gross",
+    "Personal",
+    "Fees",
+    "Tax",
+]
 CHART_SIZE = (760, 220)
 _MOST_POINTS = 110  # of each line: paper shows no more
 
 
 def returns_data(facts: Facts) -> dict[str, Any]:
     """Rows for the period, the year to date and since the start; words where one is missing."""
-    series = until(facts.series, facts.end_day)
+    series = facts.series
     if len(series.days) < 2:
-        return {"rows": [], "notes": ["The account has fewer than two valued days."]}
-    state = new_account(facts.account.account_key)
-    last = facts.desk.period.end.toordinal()
-    journal = [b for b in facts.journal if b.entry.trade_day <= last]
-    realised = realised_by_day(state, journal, series.days)
-    funded = int(series.days[0])
+        return {
+            "heads": _HEADS,
+            "rows": [],
+            "notes": ["The account has fewer than two valued days."],
+        }
+    account, desk = facts.account, facts.desk
+    profiles = desk.profiles.get(account.taxpayer_id, [])
+    charges = desk.charges.get(account.account_id, [])
     rows, notes = [], []
-    for name, start in _periods(facts, funded):
-        profiles = facts.desk.profiles.get(facts.account.taxpayer_id, [])
+    for name, start in _periods(facts, int(series.days[0])):
         found = measure(
-            facts.account, series, realised, profiles, facts.desk.market, start, series_end(series)
+            account,
+            series,
+            facts.realised,
+            profiles,
+            desk.market,
+            start,
+            series_end(series),
+            charges,
         )
         rows.append(_row(name, found))
-        notes += [why for why in found.missing if why not in notes]
-    return {"rows": rows, "notes": [f"Not shown: {why}." for why in notes]}
+        notes += [f"Not shown: {why}." for why in found.missing]
+        notes += _not_invoiced(name, found, charges)
+    return {"heads": _HEADS, "rows": rows, "notes": list(dict.fromkeys(notes))}
 
 
-def until(series: DailyValues, day: int) -> DailyValues:
-    """The days of a series until one."""
-    stop = int(np.searchsorted(series.days, day, side="right"))
-    columns = (series.days, series.value_cents, series.inflow_cents, series.outflow_cents)
-    return DailyValues(*(column[:stop] for column in columns))
+def _not_invoiced(name: str, found: Performance, charges: Sequence[BookedFee]) -> list[str]:
+    """A net return knows the fees that were invoiced; days without an invoice are told (M19)."""
+    if found.net is None:
+        return []
+    first, last = found.net.start.toordinal() + 1, found.net.end.toordinal()
+    if not (days := not_invoiced(charges, first, last)):
+        return []
+    return [f"{name}: net is after the fees invoiced; {counted(days, 'day')} had no invoice yet."]
 
 
 def series_end(series: DailyValues) -> date:
@@ -70,16 +93,18 @@ def _row(name: str, found: Performance) -> list[str]:
     return [
         name,
         signed_percent(found.time_weighted.cumulative),
+        "-" if found.net is None else signed_percent(found.net.cumulative),
         signed_percent(found.benchmark.cumulative),
         "-" if taxed is None else signed_percent(taxed.pre_liquidation.cumulative),
         "-" if own is None else signed_percent(own.period),
+        "-" if found.net is None else money(found.fee_cents),
         "-" if taxed is None else money(taxed.tax_cents),
     ]
 
 
 def chart_data(facts: Facts) -> dict[str, str] | None:
     """The value chart as SVG with its words; None before two valued days."""
-    series = until(facts.series, facts.end_day)
+    series = facts.series
     if len(series.days) < 2:
         return None
     market = facts.desk.market

@@ -152,8 +152,8 @@ def _holdings(facts: Facts) -> dict[str, Any]:
         positions.append(
             {
                 "symbol": row.symbol,
-                "name": _short(row.name),
-                "price": f"at {price(row.price_micros)}",
+                "name": f" {_short(row.name)}",
+                "price": f"\nat {price(row.price_micros)}, {_when(lots)}",
                 "cells": [
                     shares(row.quantity_micros),
                     money(row.value_cents),
@@ -161,7 +161,7 @@ def _holdings(facts: Facts) -> dict[str, Any]:
                     signed_money(row.gain_cents),
                     weight(row.value_cents, end),
                 ],
-                "lots": [_lot(lot, end) for lot in lots],
+                "lots": [_lot(lot, end) for lot in lots] if len(lots) > 1 else [],
             }
         )
     basis = sum(lot.basis_cents for lot in facts.lots)
@@ -183,11 +183,21 @@ def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1].rstrip()}\u2026"
 
 
-def _lot(lot: LotRow, end_cents: int) -> list[str]:
+def _when(lots: Sequence[LotRow]) -> str:
+    """The only lot's day and term, or how many lots follow."""
+    return f"{len(lots)} lots" if len(lots) > 1 else f"acquired {_acquired(lots[0])}"
+
+
+def _acquired(lot: LotRow) -> str:
     mark = ", w" if lot.wash_cents else ""  # its basis holds a deferred loss
     term = "long" if lot.long_term else "short"
+    return f"{day_words(lot.acquired.toordinal())}, {term}{mark}"
+
+
+def _lot(lot: LotRow, end_cents: int) -> list[str]:
+    """The cells of one lot; the space in front sets it in, below its position."""
     return [
-        f"{day_words(lot.acquired.toordinal())}, {term}{mark}",
+        f"\u2003{_acquired(lot)}",
         shares(lot.quantity_micros),
         money(lot.value_cents),
         money(lot.basis_cents),
