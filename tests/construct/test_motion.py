@@ -13,12 +13,13 @@ from opensma.construct.motion.gifts import gift
 from opensma.construct.motion.moving import (
     Moving,
     active_weights,
+    price_of_risk,
     tracking_error,
     unrealised,
     variance,
 )
 from opensma.construct.motion.substitute import substitute
-from opensma.construct.motion.transition import decision_days, transition
+from opensma.construct.motion.transition import Yearly, decision_days, transition
 from opensma.construct.motion.waiting import waits
 from opensma.construct.prepare import Prepared, account_value
 from opensma.construct.problem import Account
@@ -138,11 +139,60 @@ def test_years_begin_on_the_second_of_january() -> None:
     assert [str(date.fromordinal(d)) for d in days] == ["2026-03-31", "2027-01-02", "2028-01-02"]
 
 
-def test_a_transition_needs_a_price_of_risk_and_a_sensible_number_of_years() -> None:
-    capped = replace(LEGACY, te_cap=0.01, risk_aversion=None)
-    with pytest.raises(InputError, match="cap on tracking error"):
-        transition(PREPARED, moving(capped), START, 3)
-    assert transition(PREPARED, moving(capped), START, 1, [None], 10.0)[0].years
+CAPPED = replace(LEGACY, te_cap=0.05, risk_aversion=None)
+
+
+def test_a_cap_on_tracking_error_gives_the_price_of_risk_itself() -> None:
+    """The multiplier is the price at which the plan without a cap ends at the cap by itself."""
+    found = price_of_risk(PREPARED, moving(CAPPED), START)
+    priced = moving(replace(LEGACY, risk_aversion=found)).decide(PREPARED, START)
+    assert priced.te_after == pytest.approx(0.05, rel=0.01)
+    assert price_of_risk(PREPARED, moving(CAPPED), START, 7.0) == 7.0
+    assert price_of_risk(PREPARED, moving(LEGACY), START) == LEGACY.risk_aversion
+
+
+def test_every_motion_of_a_capped_account_weighs_risk_at_the_caps_price() -> None:
+    found = price_of_risk(PREPARED, moving(CAPPED), START)
+    own, given = moving(CAPPED), moving(replace(LEGACY, risk_aversion=found))
+    assert transition(PREPARED, own, START, 2, [0.0, None]) == transition(
+        PREPARED, given, START, 2, [0.0, None]
+    )
+    assert waits(PREPARED, own, START) == waits(PREPARED, given, START)
+    amounts = [
+        [lot.value for lot in gift(PREPARED, m, START, 1_000.0)[1].lots] for m in (own, given)
+    ]
+    assert amounts[0] == amounts[1]
+    capped = replace(LOSER, te_cap=0.2, risk_aversion=None)
+    price = price_of_risk(PREPARED, moving(capped), START)
+    told = substitute(PREPARED, moving(capped), START, 0)
+    same = substitute(PREPARED, moving(replace(LOSER, risk_aversion=price)), START, 0)
+    assert told.risk_year == same.risk_year != 0.0
+
+
+def test_a_cap_that_no_plan_keeps_has_no_price() -> None:
+    frozen = replace(tiny.limits(), no_sell=np.ones(4, dtype=bool), no_buy=np.ones(4, dtype=bool))
+    stuck = replace(CAPPED, limits=frozen, cash_high=1.0)
+    with pytest.raises(InputError, match="risk has no price"):
+        transition(PREPARED, moving(stuck), START, 3)
+    assert transition(PREPARED, moving(stuck), START, 1, [None], 10.0)[0].years
+
+
+def test_a_transition_keeps_the_taxpayers_budget_every_year() -> None:
+    """Little left in the first year, more in every other: whatever the path's own budget is."""
+    yearly = Yearly(0.0, 300.0, 0.0, 900.0)
+    paths = transition(
+        PREPARED, moving(LEGACY), START, 3, [0.0, 500.0, 5_000.0, None], None, yearly
+    )
+    for path, least in zip(paths, (0.0, 500.0, 5_000.0, 5_000.0), strict=True):
+        for number, year in enumerate(path.years):
+            assert year.lt_gain <= min(least, 900.0 if number else 300.0) + 0.01
+            assert year.st_gain <= 0.01
+    assert paths[-1].years[1].lt_gain > 300.0
+    free = transition(PREPARED, moving(LEGACY), START, 3, [None])[0]
+    assert free.years[0].lt_gain > 300.0
+
+
+def test_a_transition_needs_a_sensible_number_of_years() -> None:
     with pytest.raises(InputError, match="negative"):
         transition(PREPARED, moving(LEGACY), START, 2, [-1.0])
     with pytest.raises(InputError, match="number of years"):

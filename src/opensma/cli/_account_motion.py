@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from opensma.construct.motion.moving import Moving
     from opensma.construct.motion.substitute import Substitution
     from opensma.construct.motion.transition import Path as YearsPath
+    from opensma.construct.motion.transition import Yearly
     from opensma.trade.standing import Standing
 
 _SHOWN = 20
@@ -34,7 +35,7 @@ aversion_option: Decorator = click.option(
     "--risk-aversion",
     type=click.FloatRange(0.0, min_open=True),
     metavar="X",
-    help="Price of risk instead of the account's own.",
+    help="Price of risk instead of the account's own, or of the price of its cap.",
 )
 
 
@@ -75,11 +76,13 @@ def transition_command(
 
     given = [_dollars(text, "budget") for text in budgets] or None
     stands, moving, day = _start(book, market_path, account_id)
-    paths = transition(stands.ready.prepared, moving, day, years, given, risk_aversion)
+    yearly = _yearly(stands)
+    paths = transition(stands.ready.prepared, moving, day, years, given, risk_aversion, yearly)
     if as_json:
         names = ("tax", "cost", "risk", "total", "te_end", "te_mean")
         rows = [{**plain(p), **{name: getattr(p, name) for name in names}} for p in paths]
-        emit_json({"account_id": account_id, "paths": [_dated(row) for row in rows]})
+        told = {"yearly": plain(yearly), "paths": [_dated(row) for row in rows]}
+        emit_json({"account_id": account_id, **told})
         return
     best = min(paths, key=lambda p: p.total)
     columns = ("gain budget a year", "tax", "costs", "risk", "together", "TE at the end", "TE mean")
@@ -90,6 +93,34 @@ def transition_command(
         _YEAR_COLUMNS,
         [_year_row(best, n) for n in range(years)],
     )
+    if yearly is not None:
+        click.echo(_yearly_words(yearly))
+
+
+def _yearly(stands: Standing) -> Yearly | None:
+    """The taxpayer's yearly budget on file, in dollars; the account's gains are its concern."""
+    from opensma.construct.motion.transition import Yearly
+    from opensma.units import CENTS
+
+    left, year = stands.left, stands.budget
+    if left is None or year is None or stands.account_id not in left.taxed:
+        return None
+    budget = year.budget
+    cents = (left.short_cents, left.long_cents, budget.short_cents, budget.long_cents)
+    return Yearly(*(None if c is None else c / CENTS for c in cents))
+
+
+def _yearly_words(yearly: Yearly) -> str:
+    """What every path keeps, in one sentence."""
+    told = [
+        f"{_money(every)} of {term} gain a year, {_money(left)} left in this one"
+        for term, left, every in (
+            ("short-term", yearly.short_left, yearly.short),
+            ("long-term", yearly.long_left, yearly.long),
+        )
+        if left is not None and every is not None
+    ]
+    return f"Every path keeps the taxpayer's budget: {'; '.join(told)}."
 
 
 _YEAR_COLUMNS = (
@@ -163,18 +194,24 @@ def raise_cash_command(
 @click.command("gift")
 @account_argument
 @click.argument("amount", metavar="DOLLARS")
+@aversion_option
 @book_option
 @market_option
 @json_option
 def gift_command(
-    account_id: str, amount: str, book: str, market_path: Path | None, as_json: bool
+    account_id: str,
+    amount: str,
+    risk_aversion: float | None,
+    book: str,
+    market_path: Path | None,
+    as_json: bool,
 ) -> None:
     """Long-term lots to give to charity: the largest gains, and those that also lower risk."""
     from opensma.construct.motion.gifts import gift
 
     dollars = _dollars(amount, "DOLLARS")
     stands, moving, day = _start(book, market_path, account_id)
-    choices = gift(stands.ready.prepared, moving, day, dollars)
+    choices = gift(stands.ready.prepared, moving, day, dollars, risk_aversion)
     if as_json:
         names = ("value", "gain", "tax_avoided")
         told = [{**plain(g), **{name: getattr(g, name) for name in names}} for g in choices]
@@ -250,11 +287,17 @@ def wait_command(
 @click.command("substitute")
 @account_argument
 @click.argument("security", metavar="TICKER")
+@aversion_option
 @book_option
 @market_option
 @json_option
 def substitute_command(
-    account_id: str, security: str, book: str, market_path: Path | None, as_json: bool
+    account_id: str,
+    security: str,
+    risk_aversion: float | None,
+    book: str,
+    market_path: Path | None,
+    as_json: bool,
 ) -> None:
     """Sell a name at a loss, hold a basket that tracks it until the window ends, then decide."""
     from opensma.construct.motion.substitute import substitute
@@ -264,7 +307,7 @@ def substitute_command(
     stands, moving, day = _start(book, market_path, account_id)
     row = security_named(stands.ready, security)
     try:
-        found = substitute(stands.ready.prepared, moving, day, row)
+        found = substitute(stands.ready.prepared, moving, day, row, risk_aversion)
     except InputError as error:  # the decision knows ids, the reader tickers
         words = (stands.ready.named(error.message), stands.ready.named(error.where))
         raise InputError(error.code, words[0], where=words[1], remedy=error.remedy) from None

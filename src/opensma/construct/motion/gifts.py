@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from opensma.construct.motion.moving import Moving, active_weights, realised, tracking_error
+from opensma.construct.motion.moving import (
+    Moving,
+    active_weights,
+    price_of_risk,
+    realised,
+    tracking_error,
+)
 from opensma.construct.prepare import Prepared, account_value
 from opensma.construct.problem import Account, Codes, Floats
 from opensma.errors import InputError
@@ -65,11 +71,13 @@ class Gift:
         return sum(lot.tax_avoided for lot in self.lots)
 
 
-def gift(prepared: Prepared, moving: Moving, day: int, amount: float) -> tuple[Gift, Gift]:
+def gift(
+    prepared: Prepared, moving: Moving, day: int, amount: float, given: float | None = None
+) -> tuple[Gift, Gift]:
     """Lots for an amount, ranked by gain alone and by gain and risk; each with the next plan.
 
     At most `amount` is given, in whole shares where the account holds those. InputError where the
-    long-term lots with a gain are worth less.
+    long-term lots with a gain are worth less. Risk is priced as `price_of_risk` says.
     """
     account = moving.on(day)
     lots, price = account.lots, prepared.universe.price[account.lots.security]
@@ -86,7 +94,8 @@ def gift(prepared: Prepared, moving: Moving, day: int, amount: float) -> tuple[G
     ratio = 1.0 - lots.basis / worth  # gain per dollar
     by_gain = np.flatnonzero(fit)[np.argsort(-ratio[fit], kind="stable")]
     first = _gift(prepared, moving, day, _picked(account, price, by_gain, amount), False)
-    weighed = _with_risk(prepared, account, price, np.flatnonzero(fit), ratio, amount)
+    aversion = price_of_risk(prepared, moving, day, given)
+    weighed = _with_risk(prepared, account, aversion, price, np.flatnonzero(fit), ratio, amount)
     return first, _gift(prepared, moving, day, weighed, True)
 
 
@@ -108,6 +117,7 @@ def _picked(
 def _with_risk(
     prepared: Prepared,
     account: Account,
+    aversion: float,
     price: Floats,
     rows: Codes,
     ratio: Floats,
@@ -115,7 +125,6 @@ def _with_risk(
 ) -> list[tuple[int, float]]:
     """Lot by lot what avoids most tax and removes most risk per dollar, weights kept up to date."""
     lots, value = account.lots, account_value(prepared.universe, account)
-    aversion = account.risk_aversion or 0.0
     left, active, found = amount, active_weights(prepared, account), []
     open_rows = rows
     while len(open_rows) and left > 0.0:

@@ -10,6 +10,7 @@ from opensma.construct.plan import Plan, Status
 from opensma.construct.prepare import WINDOW_DAYS, Prepared, account_value
 from opensma.construct.problem import Account, Codes, Floats, LotColumns, Taxpayer
 from opensma.construct.solve import solve_taxpayer
+from opensma.errors import InputError
 from opensma.tax.holding import long_term_from
 
 
@@ -111,7 +112,28 @@ def risk_dollars(prepared: Prepared, account: Account, aversion: float, error: f
     return account_value(prepared.universe, account) * 0.5 * aversion * error**2
 
 
-def with_aversion(account: Account, aversion: float | None) -> Account:
+def price_of_risk(
+    prepared: Prepared, moving: Moving, day: int, given: float | None = None
+) -> float:
+    """The risk aversion to weigh with: as given, the account's own, or its cap's multiplier.
+
+    A cap has a price in the plan that keeps it today: what the last basis point of it costs. Near
+    zero where the cap does not bind. InputError where no plan keeps the cap.
+    """
+    own = moving.account.risk_aversion if given is None else given
+    if own is not None:
+        return own
+    plan = moving.decide(prepared, day)
+    if plan.status is Status.SOLVED and plan.risk_aversion > 0.0:
+        return plan.risk_aversion
+    raise InputError(
+        "motion.no_aversion",
+        "No plan keeps the account's cap on tracking error today, so risk has no price.",
+        where=moving.account.account_id,
+        remedy="Give a risk aversion to weigh with.",
+    )
+
+
+def with_aversion(account: Account, aversion: float) -> Account:
     """The account with a price on risk; a cap that cannot be kept at once would stop everything."""
-    chosen = account.risk_aversion if aversion is None else aversion
-    return replace(account, te_cap=None, risk_aversion=chosen)
+    return replace(account, te_cap=None, risk_aversion=aversion)

@@ -14,6 +14,7 @@ import numpy as np
 from opensma.construct.motion.moving import (
     Moving,
     active_weights,
+    price_of_risk,
     unrealised,
     variance,
 )
@@ -79,7 +80,9 @@ class Substitution:
         return (self.risk_year - self.cost_back) / self.st_rate
 
 
-def substitute(prepared: Prepared, moving: Moving, day: int, security: int) -> Substitution:
+def substitute(
+    prepared: Prepared, moving: Moving, day: int, security: int, aversion: float | None = None
+) -> Substitution:
     """Sell the lots of a name that stand at a loss and hold a tracking basket for 31 days.
 
     InputError where there is no such lot, or where shares bought in the last 30 days would wash it.
@@ -101,7 +104,7 @@ def substitute(prepared: Prepared, moving: Moving, day: int, security: int) -> S
     swap = held.copy()
     swap[security] -= proceeds
     return _result(
-        prepared, account, swap,
+        prepared, account, price_of_risk(prepared, moving, day, aversion), swap,
         Substitution(
             security=security, status=plan.status.value, message=plan.message,
             loss=float(loss.sum()), tax_value=float((loss * rate).sum()), sold=proceeds,
@@ -115,13 +118,13 @@ def substitute(prepared: Prepared, moving: Moving, day: int, security: int) -> S
 
 
 def _result(
-    prepared: Prepared, account: Account, swap: Floats, found: Substitution
+    prepared: Prepared, account: Account, aversion: float, swap: Floats, found: Substitution
 ) -> Substitution:
     """With the account's risk before and after the swap, and its price."""
     value = account_value(prepared.universe, account)
     before = active_weights(prepared, account)
     risks = [variance(prepared, before), variance(prepared, before + swap / value)]
-    year = value * 0.5 * (account.risk_aversion or 0.0) * (risks[1] - risks[0])
+    year = value * 0.5 * aversion * (risks[1] - risks[0])
     return replace(
         found,
         te_name=float(np.sqrt(risks[0])),

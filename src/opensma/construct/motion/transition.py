@@ -12,6 +12,7 @@ from datetime import date
 
 from opensma.construct.motion.moving import (
     Moving,
+    price_of_risk,
     realised,
     risk_dollars,
     tracking_error,
@@ -47,7 +48,7 @@ class Year:
 class Path:
     """One speed: a yearly budget, its years, and what they come to."""
 
-    budget: float | None  # net long-term gain a year; None without a budget
+    budget: float | None  # net long-term gain a year; None without one of its own
     years: tuple[Year, ...]
 
     @property
@@ -81,6 +82,23 @@ class Path:
         return sum(year.te_after for year in self.years) / len(self.years)
 
 
+@dataclass(frozen=True, slots=True)
+class Yearly:
+    """A taxpayer's budget of net gains in dollars: what the first year has left, then every year's.
+
+    None for a term without a budget.
+    """
+
+    short_left: float | None
+    long_left: float | None
+    short: float | None
+    long: float | None
+
+    def of(self, number: int) -> tuple[float | None, float | None]:
+        """Short-term and long-term budget of a year, the first being 0."""
+        return (self.short, self.long) if number else (self.short_left, self.long_left)
+
+
 def transition(
     prepared: Prepared,
     moving: Moving,
@@ -88,20 +106,14 @@ def transition(
     years: int,
     budgets: Sequence[float | None] | None = None,
     aversion: float | None = None,
+    yearly: Yearly | None = None,
 ) -> tuple[Path, ...]:
     """A path for every yearly budget, to choose from: the frontier of tax against tracking error.
 
     Without `budgets`: none, and 0, half, one and two times an even share of what is realised
-    without one. A budget allows no net short-term gain. InputError without a price of risk.
+    without one. A budget allows no net short-term gain. Every path keeps `yearly`, where there is
+    one. Risk is priced as `price_of_risk` says.
     """
-    account = with_aversion(moving.account, aversion)
-    if account.risk_aversion is None:
-        raise InputError(
-            "motion.no_aversion",
-            "A cap on tracking error cannot be kept from the start of a transition.",
-            where=account.account_id,
-            remedy="Give a risk aversion for the transition.",
-        )
     if not 1 <= years <= MOST_YEARS:
         raise InputError(
             "motion.years",
@@ -109,7 +121,6 @@ def transition(
             where="years",
             remedy="Give fewer years.",
         )
-    start = replace(moving, account=account)
     if any(budget is not None and budget < 0.0 for budget in budgets or ()):
         raise InputError(
             "motion.budget",
@@ -117,12 +128,14 @@ def transition(
             where="budget",
             remedy="Give zero or more dollars of net gain a year.",
         )
+    account = with_aversion(moving.account, price_of_risk(prepared, moving, day, aversion))
+    start = replace(moving, account=account)
     if budgets is not None:
-        return tuple(_path(prepared, start, day, years, budget) for budget in budgets)
-    free = _path(prepared, start, day, years, None)
+        return tuple(_path(prepared, start, day, years, budget, yearly) for budget in budgets)
+    free = _path(prepared, start, day, years, None, yearly)
     gain = sum(max(year.st_gain + year.lt_gain, 0.0) for year in free.years)
     paces = dict.fromkeys(round(share * gain / years, 2) for share in _EVEN_SHARES)
-    return (*(_path(prepared, start, day, years, pace) for pace in paces), free)
+    return (*(_path(prepared, start, day, years, pace, yearly) for pace in paces), free)
 
 
 def decision_days(day: int, years: int) -> list[int]:
@@ -131,13 +144,21 @@ def decision_days(day: int, years: int) -> list[int]:
     return [day, *(date(first + n, 1, 2).toordinal() for n in range(1, years))]
 
 
-def _path(prepared: Prepared, moving: Moving, day: int, years: int, budget: float | None) -> Path:
-    account = moving.account
-    if budget is not None:
-        account = replace(account, lt_gain_budget=budget, st_gain_budget=0.0)
-    moving, found = replace(moving, account=account), []
-    for when in decision_days(day, years):
-        year, moving = _year(prepared, moving, when)
+def _path(
+    prepared: Prepared,
+    moving: Moving,
+    day: int,
+    years: int,
+    budget: float | None,
+    yearly: Yearly | None,
+) -> Path:
+    found = []
+    for number, when in enumerate(decision_days(day, years)):
+        short, long = (None, None) if yearly is None else yearly.of(number)
+        if budget is not None:
+            short, long = 0.0, budget if long is None else min(budget, long)
+        account = replace(moving.account, st_gain_budget=short, lt_gain_budget=long)
+        year, moving = _year(prepared, replace(moving, account=account), when)
         found.append(year)
     return Path(budget, tuple(found))
 

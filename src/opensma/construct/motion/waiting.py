@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opensma.construct.motion.moving import Moving, active_weights, unrealised, variance
+from opensma.construct.motion.moving import (
+    Moving,
+    active_weights,
+    price_of_risk,
+    unrealised,
+    variance,
+)
 from opensma.construct.prepare import Prepared, account_value
 from opensma.construct.problem import Account
-from opensma.errors import InputError
 
 _YEAR = 365.0
 
@@ -43,20 +48,13 @@ def waits(
     """Every short-term lot with a gain, those whose waiting is worth least first.
 
     The risk is exact for the lot alone: active variance with it less with its proceeds spread over
-    the target, for the days until it turns. InputError without a price of risk.
+    the target, for the days until it turns. Priced as `price_of_risk` says.
     """
     account = moving.on(day)
-    price_of_risk = account.risk_aversion if aversion is None else aversion
-    if price_of_risk is None:
-        raise InputError(
-            "motion.no_aversion",
-            "The account has a cap on tracking error and so no price of risk.",
-            where=account.account_id,
-            remedy="Give a risk aversion to weigh waiting with.",
-        )
+    price = price_of_risk(prepared, moving, day, aversion)
     gain = unrealised(prepared, account)
     rows = ((~account.lots.long_term) & (gain > 0.0)).nonzero()[0]
-    found = [_wait(prepared, moving, account, int(row), day, price_of_risk) for row in rows]
+    found = [_wait(prepared, moving, account, int(row), day, price) for row in rows]
     return tuple(sorted(found, key=lambda w: (w.worth, w.lot)))
 
 
