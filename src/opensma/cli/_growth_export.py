@@ -21,7 +21,7 @@ from opensma.cli.output import book_option, date_option, emit_json, json_option,
 @book_option
 @json_option
 def export_command(kind: str, out: Path, warehouse: Path | None, book: str, as_json: bool) -> None:
-    """Write mmm, linkedin, google, dbt or metricflow.
+    """Write mmm, linkedin, google, crm, dbt or metricflow.
 
     Cells of fewer than ten persons are merged; uploads hold hashed ids of persons who agreed to
     ads, with a log of every row.

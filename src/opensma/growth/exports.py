@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from opensma.errors import InputError
 from opensma.growth.dialects import QUERIES
+from opensma.growth.funnel import today_of
+from opensma.growth.next_steps import next_steps
 from opensma.growth.privacy import SMALLEST_CELL, lawful_sql
 from opensma.growth.warehouse.schema import CORE, LOADED
 from opensma.growth.warehouse.store import query, setting, sql_text
@@ -44,6 +46,7 @@ def export(connection: Connection, kind: str, folder: Path) -> Exported:
         "mmm": _media_mix,
         "linkedin": _uploads,
         "google": _uploads,
+        "crm": _crm,
         "dbt": _dbt,
         "metricflow": _metricflow,
     }
@@ -152,6 +155,44 @@ def _uploads(connection: Connection, kind: str, folder: Path) -> Exported:
     log = [{"platform": kind, "event_id": r["event_id"], "as_of": as_of} for r in sent]
     _write(folder / f"{kind}_log.csv", ("platform", "event_id", "as_of"), log)
     return Exported(kind, {f"{kind}.csv": count, f"{kind}_log.csv": len(log)}, left)
+
+
+def _crm(connection: Connection, kind: str, folder: Path) -> Exported:
+    """Source with confidence and basis for each opportunity, to be written back; next steps.
+
+    The source is the channel with the most touches of the firm in the look-back before the
+    opportunity opened; its share of them is the confidence. What was there is never overwritten.
+    """
+    days = int(setting(connection, "lookback_days", "730"))
+    rows = query(
+        connection,
+        "WITH people AS (SELECT person_id, arg_max(firm_id, valid_from) AS firm_id FROM person "
+        "GROUP BY 1), before AS (SELECT o.opp_id, t.channel, t.touch_id, t.rules_version "
+        "FROM opportunity o JOIN (SELECT t.*, coalesce(t.firm_id, p.firm_id) AS of_firm "
+        "FROM touch t LEFT JOIN people p USING (person_id)) t ON t.of_firm = o.firm_id "
+        f"AND t.ts <= o.opened_at AND t.ts > o.opened_at - INTERVAL {days} DAY), "
+        "counted AS (SELECT opp_id, channel, count(*) AS n, max(rules_version) AS version, "
+        "sum(count(*)) OVER (PARTITION BY opp_id) AS total, row_number() OVER (PARTITION BY "
+        "opp_id ORDER BY count(*) DESC, channel) AS place FROM before GROUP BY 1, 2) "
+        "SELECT o.opp_id, coalesce(c.channel, '(unattributed)') AS source, "
+        "CAST(c.n AS DOUBLE) / c.total AS confidence, coalesce(CAST(c.n AS VARCHAR) || ' of ' || "
+        "CAST(c.total AS VARCHAR) || ' touches before opening', 'no touch on record') AS basis, "
+        "c.version AS rules_version FROM opportunity o LEFT JOIN counted c "
+        "ON c.opp_id = o.opp_id AND c.place = 1 ORDER BY o.opp_id",
+    )
+    steps, _ = next_steps(connection, today_of(connection))
+    listed = [
+        {"firm_id": s.firm_id, "opp_id": s.opp_id, "action": s.action, "rule": s.rule,
+         "score": s.score, "confidence": s.confidence, "reasons": "; ".join(s.reasons)}
+        for s in steps
+    ]  # fmt: skip
+    sources = ("opp_id", "source", "confidence", "basis", "rules_version")
+    columns = ("firm_id", "opp_id", "action", "rule", "score", "confidence", "reasons")
+    files = {
+        "crm_sources.csv": _write(folder / "crm_sources.csv", sources, rows),
+        "crm_next_steps.csv": _write(folder / "crm_next_steps.csv", columns, listed),
+    }
+    return Exported(kind, files, {})
 
 
 def _refusal(row: Mapping[str, Any]) -> str:
