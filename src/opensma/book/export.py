@@ -139,6 +139,10 @@ def _belongs(table: Table, accounts: Sequence[AccountRecord]) -> Any:
         billed = schema.invoice_lines
         mine = select(billed.c.invoice_id).where(billed.c.account_id.in_(ids))
         return columns["invoice_id"].in_(mine)
+    if table in (schema.debits, schema.debit_results):
+        sent = schema.debits
+        debited = select(sent.c.debit_id).where(sent.c.paying_account_id.in_(ids))
+        return columns["debit_id"].in_(debited)
     given = schema.allocations
     fills = select(given.c.fill_id).where(given.c.account_id.in_(ids))
     if table is schema.fills:

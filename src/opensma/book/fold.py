@@ -73,6 +73,13 @@ def _withdrawal(state: AccountState, entry: Entry, _seq: int) -> AccountState:
     return replace(move_cash(state, entry, -cents), withdrawn_cents=state.withdrawn_cents + cents)
 
 
+def _fee(state: AccountState, entry: Entry, _seq: int) -> AccountState:
+    """Collected (positive) or given back; neither deposit nor withdrawal (B26, M6)."""
+    cents = int(entry.body["cents"])
+    ensure(cents != 0 and cents <= state.cash_cents, "a fee needs its cash", cents=cents)
+    return move_cash(state, entry, -cents)
+
+
 def _buy(state: AccountState, entry: Entry, _seq: int) -> AccountState:
     body = entry.body
     security, quantity, cost = (column(body, name) for name in ("security", "quantity", "cost"))
@@ -181,6 +188,7 @@ def _loss_disallowed(state: AccountState, entry: Entry, _seq: int) -> AccountSta
 _CLAUSES: dict[Kind, Callable[[AccountState, Entry, int], AccountState]] = {
     Kind.DEPOSIT: _deposit,
     Kind.WITHDRAWAL: _withdrawal,
+    Kind.FEE: _fee,
     Kind.BUY: _buy,
     **dict.fromkeys(SALES, _sale),
     Kind.DIVIDEND: _dividend,

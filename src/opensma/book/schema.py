@@ -374,6 +374,27 @@ fee_ledger = _table(
     _need("amount_cents", Whole),
     Index("ix_fee_ledger_account_id", "account_id"),
 )
+debits = _table(
+    "debits",  # instructions to a custodian (B27)
+    _key("debit_id", Text),  # the idempotency key
+    _need("invoice_id", Text, ForeignKey("invoices.invoice_id")),
+    _need("paying_account_id"),
+    _need("period"),
+    _need("attempt", Whole),
+    _need("day"),
+    _need("amount_cents", Whole),  # leaves the account; negative comes back
+    _need("recorded_at"),
+    Index("ix_debits_invoice_id", "invoice_id"),
+)
+debit_results = _table(
+    "debit_results",  # what the custodian made of them; one for each
+    Column("debit_id", Text, ForeignKey("debits.debit_id"), primary_key=True, autoincrement=False),
+    _need("status"),  # accepted, partial or rejected
+    _need("paid_cents", Whole),
+    _need("reason"),
+    _need("day"),
+    _need("recorded_at"),
+)
 
 VOLATILE = {("stages", "seconds")}
 PLACES = {"market_path"}

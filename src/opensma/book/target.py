@@ -217,6 +217,8 @@ def cash_rows(fact: Fact) -> Iterator[tuple[int, int]]:
     kind, body = fact.entry.kind, fact.entry.body
     if kind in (Kind.DEPOSIT, Kind.WITHDRAWAL):
         cents = [int(body["cents"]) if kind is Kind.DEPOSIT else -int(body["cents"])]
+    elif kind is Kind.FEE:
+        cents = [-int(body["cents"])]
     elif kind is Kind.BUY:
         cents = [-c for c in body["cost"]]
     elif kind in SALES:

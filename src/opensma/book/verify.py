@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from opensma.book import schema
+from opensma.book.debits import fee_findings
 from opensma.book.facts import History, Naming, identical_groups, moves_lots, name_all
 from opensma.book.fold import fold
 from opensma.book.journal import SALES, Booked, Kind, chain
@@ -62,7 +63,7 @@ def verify(
     """Every difference between the journal and what the book says follows from it."""
     with book.read() as connection:
         households = _households(connection)
-        findings = _orphans(connection) + _fills(connection)
+        findings = _orphans(connection) + _fills(connection) + fee_findings(connection)
     shards = [households[i : i + _SHARD] for i in range(0, len(households), _SHARD)]
     found = map_shards(verify_shard, book.url, shards, workers)
     for shard, some in zip(shards, found, strict=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opensma.cli import _bill_corrections, _bill_documents
+from opensma.cli import _bill_collect, _bill_corrections, _bill_documents
 from opensma.cli.output import Decorator, book_option, emit_json, json_option, note, table
 from opensma.units import dollars
 
@@ -33,6 +33,8 @@ def group() -> None:
 
 group.add_command(_bill_documents.command)
 group.add_command(_bill_corrections.command)
+group.add_command(_bill_collect.collect_command)
+group.add_command(_bill_collect.open_command)
 
 
 @group.command("schedules")
@@ -81,7 +83,7 @@ def preview_command(period_name: str, book: str, as_json: bool) -> int:
 def run_command(period_name: str, book: str, as_json: bool) -> int:
     """Check and release a period's invoices; what fails a check is held, and the exit code 1.
 
-    Running it again bills only what is new. No cash moves: the fee ledger says who owes what.
+    Running it again bills only what is new. No cash moves yet: `sma bill collect` takes it.
     """
     from opensma.billing.cycle import parse_period
     from opensma.billing.desk import release
