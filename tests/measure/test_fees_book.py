@@ -58,6 +58,10 @@ def test_m19_gross_less_fees_is_net_on_the_demo_book(
         assert found.fee_cents == sum(f.cents for f in own)
         if timing is FeeTiming.DEBIT_DATE:
             assert found.net is not None
+            # One quarter of the account's life was invoiced; the rest is told, not assumed free.
+            life = int(values.days[-1]) - int(values.days[0])
+            served = sum(f.last_day - max(f.first_day, int(values.days[0]) + 1) + 1 for f in own)
+            assert found.not_invoiced_days == life - served > 0
             assert found.net.cumulative == pytest.approx(linked(net), abs=1e-15)
             assert found.net.cumulative < found.time_weighted.cumulative
 

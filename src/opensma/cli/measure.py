@@ -117,6 +117,9 @@ def account_command(
         _measure_why.print_attribution(explained)
     if flows is not None:
         _measure_why.print_flows(flows)
+    if found.not_invoiced_days:
+        days = f"{found.not_invoiced_days:,} days of the period"
+        click.echo(f"Net counts the fees invoiced; {days} had no invoice yet.")
     for text in why:
         click.echo(f"Not shown: {text}")
 

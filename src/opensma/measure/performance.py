@@ -23,7 +23,13 @@ from opensma.errors import InputError
 from opensma.market import Market
 from opensma.measure import risk
 from opensma.measure.conventions import Conventions
-from opensma.measure.fees_book import BookedFee, booked_fees, fee_days, net_returns
+from opensma.measure.fees_book import (
+    BookedFee,
+    booked_fees,
+    fee_days,
+    net_returns,
+    not_invoiced,
+)
 from opensma.measure.length import PeriodReturn
 from opensma.measure.money_weighted import SinceInception, since_inception
 from opensma.measure.refusals import Floats, refuse
@@ -69,6 +75,7 @@ class Performance:
     missing: tuple[str, ...]
     net: PeriodReturn | None = None  # after the management fees that were invoiced (M19)
     fee_cents: int = 0
+    not_invoiced_days: int = 0  # of the period of a net return: it knows no fee for them
 
 
 def account_performance(
@@ -149,7 +156,9 @@ def measure(
     """The figures from arrays over days; `realised` (3, days) as from `realised_by_day`."""
     rows, opening = _rows(series, first, last)
     start, end = date.fromordinal(opening), date.fromordinal(int(series.days[rows][-1]))
-    returns = series_returns(series.value_cents, series.inflow_cents, series.outflow_cents)
+    taken = taken_days(fees or (), series.days)
+    whole = before_fees(series, taken)
+    returns = series_returns(whole.value_cents, whole.inflow_cents, whole.outflow_cents)
     levels = market.benchmark_index()[np.searchsorted(market.days, series.days)]
     against = np.append(0.0, levels[1:] / levels[:-1] - 1.0)
     begin = int(series.value_cents[rows.start - 1]) if rows.start else 0
@@ -173,13 +182,16 @@ def measure(
         time_weighted=PeriodReturn(start, end, linked(own)),
         benchmark=PeriodReturn(start, end, linked(theirs)),
         money_weighted=_money_weighted(series, rows, start, begin, missing),
-        after_tax=_after_tax(account, series, rows, (start, end), realised, profiles, missing),
+        after_tax=_after_tax(account, whole, rows, (start, end), realised, profiles, missing),
         tracking_error=error,
         beta=beta,
         max_drawdown=float(risk.drawdowns(own)),
         missing=(*missing, *unknown),
         net=net,
         fee_cents=charged,
+        not_invoiced_days=0
+        if net is None
+        else not_invoiced(fees or (), start.toordinal() + 1, end.toordinal()),
     )
 
 
@@ -193,11 +205,11 @@ def _net(
     """The return after invoiced fees, and the fees; None where nothing was ever invoiced."""
     if fees is None:
         return None, 0  # not asked for
-    if not fees:
+    if not any(fee.cents for fee in fees):
         missing.append("net return: no management fee has been invoiced for the account")
         return None, 0
     charged = fee_days(fees, series.days, Conventions().fee_timing)
-    _, net = net_returns(series, charged)
+    _, net = net_returns(series, charged, taken_days(fees, series.days))
     return PeriodReturn(*period, linked(net[rows])), int(charged[rows].sum())
 
 
