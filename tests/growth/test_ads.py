@@ -23,6 +23,7 @@ from opensma.growth.warehouse.store import open_warehouse
 TODAY = date(2026, 6, 1)
 YES = {"audience_size": "500", "substantiation": "yes"}
 GROSS, NET = "gross", "net"
+NO_TEXTS = Texts()
 
 
 def warehouse(
@@ -44,7 +45,7 @@ def warehouse(
     return connection
 
 
-def checked(connection: Any, rules: AdRules | None = None, texts: Texts = Texts()) -> Any:  # noqa: B008
+def checked(connection: Any, rules: AdRules | None = None, texts: Texts = NO_TEXTS) -> Any:
     found = check_ads(read_ads(connection, TODAY, texts), rules or load_ad_rules())
     return {row.rule_id: row for row in found}
 

@@ -24,6 +24,7 @@ from opensma.market import Market
 from opensma.report.charts import warm
 from opensma.web.assets import load_assets
 from opensma.web.documents import Papers
+from opensma.web.events import Events, warehouse_of
 from opensma.web.fees import Fees
 from opensma.web.portal import Portal
 from opensma.web.render import environment
@@ -59,6 +60,7 @@ def create_app(book: Book, market: Market, viewer: User | None = None) -> Starle
             Route("/taxpayers/{taxpayer_id}/taxes/form-8949-{year:int}.csv", portal.form_8949),
             *Papers(portal).routes(),
             *Fees(portal).routes(),
+            *Events(warehouse_of(book)).routes(),
             Route("/trades/{trade_id}", portal.trade),
             Route("/assets/{address}", portal.asset),
         ],

@@ -181,7 +181,15 @@ DERIVED = (
     _table("setting", "name:t value:t", "name", loaded=False),
 )  # fmt: skip
 
-TABLES = (*LOADED, *CORE, *DERIVED)
+# What first-party events bring besides their touch: consent as given, and what people say (P2).
+RECEIVED = (
+    _table("event_batch", "idempotency_key:t sha256:t touches:w internal:w received_at:s",
+           "idempotency_key", loaded=False),
+    _table("capture", "touch_id:t email_hmac:t? purpose:t state:t source:f self_reported:f? "
+           "variant:t? ts:s", "touch_id", loaded=False),
+)  # fmt: skip
+
+TABLES = (*LOADED, *CORE, *DERIVED, *RECEIVED)
 
 
 def table_named(name: str) -> Table | None:
