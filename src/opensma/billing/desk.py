@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from opensma.billing.cycle import Period
+from opensma.billing.disclosed import AccountFacts, Brochure
 from opensma.billing.drafts import Draft, Drafts, draft_period
 from opensma.billing.exact import refuse
 from opensma.billing.sources import read_sources
-from opensma.billing.termfile import Record, read_terms, stored
+from opensma.billing.termfile import Record, read_terms, stored, stored_facts
 from opensma.billing.terms import Agreement, FeeSchedule, closed_versions
 from opensma.book.invoices import (
     InvoiceRow,
@@ -33,6 +34,11 @@ from opensma.book.journal import canonical
 from opensma.book.master import AccountRecord, all_records
 from opensma.book.store import Book, Connection
 from opensma.units import dollars
+
+_KIND_OF: dict[type, str] = {
+    FeeSchedule: "schedule", Agreement: "agreement", Brochure: "brochure", AccountFacts: "account",
+}  # fmt: skip
+_KINDS = tuple(_KIND_OF.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ def load_terms(book: Book, path: Path, recorded_at: str) -> Loaded:
     """
     records = read_terms(path)
     with book.write() as connection:
-        kept = {(row.kind, row.name, row.version): row for row in all_terms(connection)}
+        kept = {(row.kind, row.name, row.version): row for row in all_terms(connection, _KINDS)}
         added: list[TermsRow] = []
         for record in records:
             row = _row(record, recorded_at)
@@ -92,7 +98,7 @@ def load_terms(book: Book, path: Path, recorded_at: str) -> Loaded:
 
 def _row(record: Record, recorded_at: str) -> TermsRow:
     made = record.terms
-    kind = "schedule" if isinstance(made, FeeSchedule) else "agreement"
+    kind = _KIND_OF[type(made)]
     last = made.dates.last.isoformat() if made.dates.last else None
     dates = (made.dates.first.isoformat(), last)
     return terms_row(kind, made.name, made.version, dates, recorded_at, record.body)
@@ -102,7 +108,11 @@ def _check_all(connection: Connection, rows: Sequence[TermsRow]) -> None:
     """Versions do not overlap, and what agreements name is there."""
     schedules: dict[str, list[FeeSchedule]] = {}
     agreements: dict[str, list[Agreement]] = {}
+    told: dict[tuple[str, str], list[Brochure | AccountFacts]] = {}
     for row in rows:
+        if row.kind in ("brochure", "account"):
+            told.setdefault((row.kind, row.name), []).append(stored_facts(row.kind, row.body))
+            continue
         made = stored(row.kind, row.body)
         if isinstance(made, FeeSchedule):
             schedules.setdefault(made.name, []).append(made)
@@ -111,9 +121,26 @@ def _check_all(connection: Connection, rows: Sequence[TermsRow]) -> None:
     for versions in schedules.values():
         closed_versions(versions)
     accounts = {a.account_id for a in all_records(connection, AccountRecord)}
+    for (kind, name), facts in told.items():
+        closed_versions(facts)
+        if kind == "account" and name not in accounts:
+            refuse(
+                "account_unknown",
+                f"The book has no account '{name}'.",
+                where=name,
+                remedy="Correct the account's name, or open the account.",
+            )
+    brochures = {name for kind, name in told if kind == "brochure"}
     for name, terms in agreements.items():
         for agreement in closed_versions(terms):
             _check_names(name, agreement, accounts, set(schedules))
+            if agreement.brochure and agreement.brochure not in brochures:
+                refuse(
+                    "brochure_unknown",
+                    f"There is no brochure '{agreement.brochure}'.",
+                    where=name,
+                    remedy="Load its terms in the list brochures of the same file.",
+                )
 
 
 def _check_names(name: str, agreement: Agreement, accounts: set[str], schedules: set[str]) -> None:

@@ -14,6 +14,7 @@ from fractions import Fraction
 from opensma.billing.bases import advance_base, base_of
 from opensma.billing.checks import Known, check
 from opensma.billing.cycle import Period
+from opensma.billing.disclosure_checks import Disclosed, check_disclosed
 from opensma.billing.exact import largest_remainder, refuse, to_cents
 from opensma.billing.invoice import (
     Invoice,
@@ -127,7 +128,10 @@ def _draft(sources: Sources, versions: Sequence[Agreement], known: Known) -> lis
         )  # fmt: skip
     except InputError as error:
         return [Draft(agreement.name, (_finding(error, agreement.name),))]
-    return [_kept(sources, invoice, tuple(check(invoice, known)))]
+    disclosed = Disclosed(sources.brochures, sources.facts, _flows_due(sources, agreement, served))
+    findings = check(invoice, known) + check_disclosed(invoice, sources.schedules, disclosed)
+    ordered = sorted(findings, key=lambda f: (f.code, f.where, f.what))
+    return [_kept(sources, invoice, tuple(ordered))]
 
 
 def _finding(error: InputError, agreement: str) -> Finding:
@@ -238,6 +242,25 @@ def _earlier_flows(sources: Sources, agreement: Agreement, served: Sequence[Serv
             if abs(flow[1]) > threshold
         ]
     return found
+
+
+def _flows_due(
+    sources: Sources, agreement: Agreement, served: Sequence[Served]
+) -> list[tuple[str, date]]:
+    """Flows of the last advance bill that are due on this one, counted anew for F15."""
+    row = _previous(sources, agreement.name)
+    past, limit = sources.period.previous, agreement.flow_threshold
+    advance = row is not None and {row.timing, agreement.timing.value} == {Timing.ADVANCE.value}
+    if row is None or not advance or limit is None or row.period != past.name:
+        return []
+    here = {one.member.account_id for one in served}
+    found = set()
+    for part in sources.ledger.get(row.invoice_id, ()):
+        first, last = date.fromisoformat(part.service_start), date.fromisoformat(part.service_end)
+        if part.account_id in here:
+            flows = sources.flows(part.account_id, first, last)
+            found |= {(part.account_id, day) for day, amount in flows if abs(amount) > limit}
+    return sorted(found)
 
 
 # --- refunds -------------------------------------------------------------------------------------

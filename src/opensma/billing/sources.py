@@ -9,7 +9,8 @@ from fractions import Fraction
 
 from opensma.billing.bases import AccountValues
 from opensma.billing.cycle import Period
-from opensma.billing.termfile import stored
+from opensma.billing.disclosed import AccountFacts, Brochure
+from opensma.billing.termfile import stored, stored_facts
 from opensma.billing.terms import Agreement, Exclusion, FeeSchedule, Timing
 from opensma.book.invoices import (
     FeeLedgerRow,
@@ -43,6 +44,8 @@ class Sources:
     refunds: Mapping[str, Sequence[InvoiceRow]]  # by the invoice they give back, reversed or not
     lines: Mapping[str, Sequence[InvoiceLineRow]]
     ledger: Mapping[str, Sequence[FeeLedgerRow]]
+    brochures: Mapping[str, Sequence[Brochure]]
+    facts: Mapping[str, Sequence[AccountFacts]]  # by account
 
     def account_values(self, account_id: str, exclusions: Sequence[Exclusion]) -> AccountValues:
         """End-of-day values of an account by day."""
@@ -103,6 +106,14 @@ def read_sources(connection: Connection, period: Period) -> Sources:
             schedules.append(made)
         else:
             agreements.setdefault(made.name, []).append(made)
+    brochures: dict[str, list[Brochure]] = {}
+    facts: dict[str, list[AccountFacts]] = {}
+    for row in all_terms(connection, ("brochure", "account")):
+        told = stored_facts(row.kind, row.body)
+        if isinstance(told, Brochure):
+            brochures.setdefault(told.name, []).append(told)
+        else:
+            facts.setdefault(told.name, []).append(told)
     lines, parts = rows_since(connection, since.isoformat())
     by_invoice: dict[str, list[InvoiceLineRow]] = {}
     for line in sorted(lines, key=lambda x: (x.invoice_id, x.position)):
@@ -125,6 +136,8 @@ def read_sources(connection: Connection, period: Period) -> Sources:
         _grouped([r for r in every if r.kind == "refund"], "follows"),
         by_invoice,
         ledger,
+        brochures,
+        facts,
     )
 
 

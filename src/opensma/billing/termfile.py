@@ -9,24 +9,32 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
-from enum import Enum
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from opensma.billing import terms
 from opensma.billing.cycle import Frequency, parse_period
+from opensma.billing.disclosed import AccountFacts, Brochure, Offset
+from opensma.billing.disclosedfile import read_account, read_brochure
 from opensma.billing.exact import refuse
+from opensma.billing.fields import (
+    only_known,
+    read_amount,
+    read_choice,
+    read_dates,
+    read_each,
+    read_rate,
+    read_text,
+    read_version,
+)
 from opensma.billing.periods import DayBasis
 from opensma.billing.schedules import Schedule, Style, Tier
 from opensma.book.journal import canonical
-from opensma.calendar import parse_date
-from opensma.errors import InputError
-from opensma.units import CENTS, parse_cents
+from opensma.errors import InputError, ensure
 
 _STYLES = {
     "flat_amount": Style.BLENDED,
@@ -39,17 +47,23 @@ _SCHEDULE = _DATES | {"schedule", "style", "tiers", "amount"}
 _AGREEMENT = _DATES | {
     "agreement", "schedule", "timing", "frequency", "basis", "day_basis", "household_method",
     "discount", "minimum", "cap", "flow_threshold", "members", "payees", "exclusions", "credits",
+    "brochure", "refund", "wrap", "source_days",
 }  # fmt: skip
 _CSV = ["schedule", "version", "valid_from", "valid_to", "style", "up_to", "rate", "amount"]
-E = TypeVar("E", bound=Enum)
-T = TypeVar("T")
+
+
+Terms = terms.FeeSchedule | terms.Agreement | Brochure | AccountFacts
+_KINDS = {
+    "schedules": "schedule", "agreements": "agreement", "brochures": "brochure",
+    "accounts": "account",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One version as loaded: its terms, and the canonical text that is kept."""
 
-    terms: terms.FeeSchedule | terms.Agreement
+    terms: Terms
     body: str
 
 
@@ -61,10 +75,10 @@ def read_terms(path: Path) -> list[Record]:
     except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
         refuse("file", f"The file cannot be read: {error}.", where=str(path), remedy="Correct it.")
     found, wrong = [], []
-    for kind in ("schedules", "agreements"):
+    for kind, one in _KINDS.items():
         for number, record in enumerate(document.get(kind, []), 1):
             try:
-                found.append(parse_record(kind.removesuffix("s"), record))
+                found.append(parse_record(one, record))
             except InputError as error:
                 place = f", {error.where}" if error.where else ""
                 wrong.append(f"{kind} {number}{place}: {error.message}")
@@ -75,11 +89,11 @@ def read_terms(path: Path) -> list[Record]:
 
 def _from_json(text: str) -> dict[str, Any]:
     document = json.loads(text, parse_float=Decimal)
-    shape = isinstance(document, dict) and document.keys() <= {"schedules", "agreements"}
+    shape = isinstance(document, dict) and document.keys() <= _KINDS.keys()
     if not shape or not all(isinstance(part, list) for part in document.values()):
         refuse(
             "file",
-            "The file is one object with the lists schedules and agreements.",
+            f"The file is one object with the lists {', '.join(_KINDS)}.",
             remedy="See docs/billing.md for an example.",
         )
     return dict(document)
@@ -109,15 +123,29 @@ def parse_record(kind: str, record: Mapping[str, Any]) -> Record:
     if not isinstance(record, Mapping):
         refuse("terms", "A record is an object.")
     body = canonical(_plain(record))
-    known = _SCHEDULE if kind == "schedule" else _AGREEMENT
-    _known(record, known)
+    made: Terms
+    if kind in ("brochure", "account"):
+        made = read_brochure(record) if kind == "brochure" else read_account(record)
+        return Record(made, body)
+    only_known(record, _SCHEDULE if kind == "schedule" else _AGREEMENT)
     made = _schedule(record) if kind == "schedule" else _agreement(record, body)
     return Record(made, body)
 
 
 def stored(kind: str, body: str) -> terms.FeeSchedule | terms.Agreement:
-    """The terms of a record that the book keeps."""
-    return parse_record(kind, json.loads(body, parse_float=Decimal)).terms
+    """The schedule or agreement of a record that the book keeps."""
+    made = parse_record(kind, json.loads(body, parse_float=Decimal)).terms
+    ensure(isinstance(made, terms.FeeSchedule | terms.Agreement), "other terms", kind=kind)
+    assert isinstance(made, terms.FeeSchedule | terms.Agreement)
+    return made
+
+
+def stored_facts(kind: str, body: str) -> Brochure | AccountFacts:
+    """The brochure or account of a record that the book keeps."""
+    made = parse_record(kind, json.loads(body, parse_float=Decimal)).terms
+    ensure(isinstance(made, Brochure | AccountFacts), "other terms", kind=kind)
+    assert isinstance(made, Brochure | AccountFacts)
+    return made
 
 
 def _plain(value: Any) -> Any:
@@ -128,151 +156,103 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def _known(record: Mapping[str, Any], names: set[str]) -> None:
-    if extra := sorted(set(record) - names):
-        refuse("field", f"Unknown field '{extra[0]}'; known are {', '.join(sorted(names))}.")
-
-
-def _text(record: Mapping[str, Any], name: str) -> str:
-    value = record.get(name)
-    if not isinstance(value, str) or not value.strip():
-        refuse("field", "A text is missing.", where=name)
-    return value
-
-
-def _choice(record: Mapping[str, Any], name: str, kind: type[E], default: E | None = None) -> E:
-    value = record.get(name)
-    if value is None and default is not None:
-        return default
-    values = {str(item.value): item for item in kind}
-    if not isinstance(value, str) or value not in values:
-        refuse("field", f"{value!r} is none of {', '.join(values)}.", where=name)
-    return values[value]
-
-
-def _amount(record: Mapping[str, Any], name: str) -> Fraction | None:
-    value = record.get(name)
-    if value is None:
-        return None
-    cents = parse_cents(str(value), name)
-    if cents < 0:
-        refuse("negative", "The amount must be zero or more.", where=name)
-    return Fraction(cents, CENTS)
-
-
-def _rate(value: Any, name: str) -> Fraction:
-    """A yearly fraction with at most eight decimals (B3)."""
-    try:
-        rate = Fraction(str(value))
-    except (ValueError, ZeroDivisionError):
-        refuse("rate", f"'{value}' is no rate.", where=name)
-    if rate < 0 or rate > 1 or (rate * 10**8).denominator != 1:
-        refuse("rate", f"'{value}' is no yearly share with at most 8 decimals.", where=name)
-    return rate
-
-
-def _version(record: Mapping[str, Any]) -> int:
-    version = record.get("version")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        refuse("field", "Versions are numbered from 1.", where="version")
-    return version
-
-
-def _dates(record: Mapping[str, Any], first: str, last: str, default: date | None) -> terms.Dates:
-    if record.get(first) is None and default is not None:
-        start = default
-    else:
-        start = parse_date(_text(record, first), first)
-    end = None if record.get(last) is None else parse_date(_text(record, last), last)
-    if end is not None and end < start:
-        refuse("dates", f"The last day {end} is before the first, {start}.", where=last)
-    return terms.Dates(start, end)
-
-
 def _schedule(record: Mapping[str, Any]) -> terms.FeeSchedule:
-    name, style = _text(record, "schedule"), record.get("style")
+    name, style = read_text(record, "schedule"), record.get("style")
     if style not in _STYLES:
         refuse("field", f"{style!r} is none of {', '.join(_STYLES)}.", where=f"{name}, style")
-    amount = _amount(record, "amount")
+    amount = read_amount(record, "amount")
     if (style == "flat_amount") != (amount is not None) or (amount is None) != ("tiers" in record):
         refuse("field", "A flat amount has an amount, every other style tiers.", where=name)
-    rows = _each(record, "tiers", _tier)
+    rows = read_each(record, "tiers", _tier)
     if style == "flat_rate" and len(rows) != 1:
         refuse("field", "A flat rate has one tier.", where=f"{name}, tiers")
-    dates = _dates(record, "valid_from", "valid_to", None)
+    dates = read_dates(record, "valid_from", "valid_to", None)
     tiers = Schedule(tuple(rows)) if amount is None else None
-    return terms.FeeSchedule(name, _version(record), dates, _STYLES[style], tiers, amount)
+    return terms.FeeSchedule(name, read_version(record), dates, _STYLES[style], tiers, amount)
 
 
 def _tier(row: Mapping[str, Any]) -> Tier:
-    _known(row, {"up_to", "rate"})
-    return Tier(_amount(row, "up_to"), _rate(row.get("rate"), "rate"))
-
-
-def _each(record: Mapping[str, Any], name: str, read: Callable[[Mapping[str, Any]], T]) -> list[T]:
-    rows = record.get(name) or []
-    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-        refuse("field", "A list of objects is expected.", where=name)
-    return [read(row) for row in rows]
+    only_known(row, {"up_to", "rate"})
+    return Tier(read_amount(row, "up_to"), read_rate(row.get("rate"), "rate"))
 
 
 def _agreement(record: Mapping[str, Any], body: str) -> terms.Agreement:
-    dates = _dates(record, "valid_from", "valid_to", None)
+    dates = read_dates(record, "valid_from", "valid_to", None)
     names = [m if isinstance(m, Mapping) else {"account": m} for m in record.get("members") or []]
     made = terms.Agreement(
-        name=_text(record, "agreement"),
-        version=_version(record),
+        name=read_text(record, "agreement"),
+        version=read_version(record),
         dates=dates,
-        schedule=_text(record, "schedule"),
-        timing=_choice(record, "timing", terms.Timing),
-        frequency=_choice(record, "frequency", Frequency),
-        basis=_choice(record, "basis", terms.Basis),
-        day_basis=_choice(record, "day_basis", DayBasis, DayBasis.ACTUAL_365),
-        method=_choice(
+        schedule=read_text(record, "schedule"),
+        timing=read_choice(record, "timing", terms.Timing),
+        frequency=read_choice(record, "frequency", Frequency),
+        basis=read_choice(record, "basis", terms.Basis),
+        day_basis=read_choice(record, "day_basis", DayBasis, DayBasis.ACTUAL_365),
+        method=read_choice(
             record, "household_method", terms.HouseholdMethod, terms.HouseholdMethod.AGGREGATE
         ),
         members=tuple(_member(name, dates) for name in names),
-        payees=tuple(_each(record, "payees", _payee)),
-        flow_threshold=_amount(record, "flow_threshold"),
-        discount=_rate(record.get("discount") or 0, "discount"),
-        annual_minimum=_amount(record, "minimum"),
-        annual_cap=_amount(record, "cap"),
-        exclusions=tuple(_each(record, "exclusions", lambda row: _exclusion(row, dates))),
-        credits=tuple(_each(record, "credits", _credit)),
+        payees=tuple(read_each(record, "payees", _payee)),
+        flow_threshold=read_amount(record, "flow_threshold"),
+        discount=read_rate(record.get("discount") or 0, "discount"),
+        annual_minimum=read_amount(record, "minimum"),
+        annual_cap=read_amount(record, "cap"),
+        exclusions=tuple(read_each(record, "exclusions", lambda row: _exclusion(row, dates))),
+        credits=tuple(read_each(record, "credits", _credit)),
+        brochure=read_text(record, "brochure") if record.get("brochure") else "",
+        refund=read_choice(record, "refund", terms.RefundRule, terms.RefundRule.UNEARNED_DAYS),
+        wrap=_yes(record, "wrap"),
+        source_days=_count(record, "source_days"),
         hash=hashlib.sha256(body.encode()).hexdigest(),
     )
     _check_agreement(made)
     return made
 
 
+def _yes(record: Mapping[str, Any], name: str) -> bool:
+    value = record.get(name, False)
+    if not isinstance(value, bool):
+        refuse("field", "true or false is expected.", where=name)
+    return value
+
+
+def _count(record: Mapping[str, Any], name: str) -> int | None:
+    value = record.get(name)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        refuse("field", "A whole number of zero or more is expected.", where=name)
+    return value
+
+
 def _member(row: Mapping[str, Any], dates: terms.Dates) -> terms.Member:
-    _known(row, {"account", "from", "to", "schedule", "pays_from"})
-    account = _text(row, "account")
-    inside = _dates(row, "from", "to", dates.first)
-    own = _text(row, "schedule") if row.get("schedule") else ""
-    payer = _text(row, "pays_from") if row.get("pays_from") else account
+    only_known(row, {"account", "from", "to", "schedule", "pays_from"})
+    account = read_text(row, "account")
+    inside = read_dates(row, "from", "to", dates.first)
+    own = read_text(row, "schedule") if row.get("schedule") else ""
+    payer = read_text(row, "pays_from") if row.get("pays_from") else account
     return terms.Member(account, inside, own, payer)
 
 
 def _payee(row: Mapping[str, Any]) -> terms.Payee:
-    _known(row, {"payee", "role", "bps"})
+    only_known(row, {"payee", "role", "bps"})
     bps = row.get("bps")
     if not isinstance(bps, int) or isinstance(bps, bool) or not 0 <= bps <= terms.WHOLE_BPS:
         refuse("field", "A payee's part is whole basis points of the fee.", where="payees, bps")
-    return terms.Payee(_text(row, "payee"), _choice(row, "role", terms.Role), bps)
+    return terms.Payee(read_text(row, "payee"), read_choice(row, "role", terms.Role), bps)
 
 
 def _exclusion(row: Mapping[str, Any], dates: terms.Dates) -> terms.Exclusion:
-    _known(row, {"account", "from", "to", "amount", "reason"})
-    inside = _dates(row, "from", "to", dates.first)
-    amount = _amount(row, "amount")
-    return terms.Exclusion(_text(row, "account"), inside, amount, _text(row, "reason"))
+    only_known(row, {"account", "from", "to", "amount", "reason"})
+    inside = read_dates(row, "from", "to", dates.first)
+    amount = read_amount(row, "amount")
+    return terms.Exclusion(read_text(row, "account"), inside, amount, read_text(row, "reason"))
 
 
 def _credit(row: Mapping[str, Any]) -> terms.Credit:
-    _known(row, {"period", "amount", "reason"})
-    period = parse_period(_text(row, "period")).name
-    return terms.Credit(period, _amount(row, "amount") or Fraction(0), _text(row, "reason"))
+    only_known(row, {"period", "amount", "reason", "offset"})
+    period = parse_period(read_text(row, "period")).name
+    offset = read_choice(row, "offset", Offset).value if row.get("offset") else ""
+    amount = read_amount(row, "amount") or Fraction(0)
+    return terms.Credit(period, amount, read_text(row, "reason"), offset)
 
 
 def _check_agreement(made: terms.Agreement) -> None:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from enum import Enum
 from fractions import Fraction
 from itertools import pairwise
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from opensma.billing.cycle import Frequency
 from opensma.billing.exact import refuse
@@ -41,6 +41,14 @@ class HouseholdMethod(Enum):
     AGGREGATE = "aggregate"
     INDIVIDUAL = "individual"
     OWN_SCHEDULE = "own_schedule_at_household_value"
+
+
+class RefundRule(Enum):
+    """What happens to unearned days when the service ends; the engine knows the first only."""
+
+    UNEARNED_DAYS = "unearned_days"
+    ON_REQUEST = "on_request"
+    NONE = "none"
 
 
 class Role(Enum):
@@ -129,6 +137,7 @@ class Credit:
     period: str
     amount: Fraction
     reason: str
+    offset: str = ""  # of which payments by funds it is the counterpart (F16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +161,10 @@ class Agreement:
     annual_cap: Fraction | None = None
     exclusions: tuple[Exclusion, ...] = ()
     credits: tuple[Credit, ...] = ()
+    brochure: str = ""  # where the client was told of these terms (F18)
+    refund: RefundRule = RefundRule.UNEARNED_DAYS
+    wrap: bool = False  # the fee covers commissions and custody (F27)
+    source_days: int | None = None  # how old a value without a market price may be (F11)
     hash: str = ""
 
     @property
@@ -169,7 +182,23 @@ class Agreement:
         return Fraction(days, days_in_period * self.frequency.per_year)
 
 
-V = TypeVar("V", FeeSchedule, Agreement)
+class Versioned(Protocol):
+    """Terms with a number and dates."""
+
+    @property
+    def name(self) -> str:
+        """What all versions share."""
+
+    @property
+    def version(self) -> int:
+        """Its number."""
+
+    @property
+    def dates(self) -> Dates:
+        """The days it holds on."""
+
+
+V = TypeVar("V", bound=Versioned)
 
 
 def closed_versions(versions: Sequence[V]) -> list[V]:

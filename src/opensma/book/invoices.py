@@ -101,19 +101,34 @@ def put_terms(connection: Connection, rows: Sequence[TermsRow]) -> None:
     insert_rows(connection, schema.fee_terms, [row_of(row) for row in rows])
 
 
-def all_terms(connection: Connection) -> list[TermsRow]:
-    """Every version ever loaded, in order of kind, name and version."""
-    rows = [TermsRow(*row) for row in connection.execute(select(schema.fee_terms))]
+def all_terms(
+    connection: Connection, kinds: Sequence[str] = ("schedule", "agreement")
+) -> list[TermsRow]:
+    """Every version of some kinds ever loaded, in order of kind, name and version."""
+    query = select(schema.fee_terms).where(schema.fee_terms.c.kind.in_(kinds))
+    rows = [TermsRow(*row) for row in connection.execute(query)]
     return sorted(rows, key=lambda r: (r.kind, r.name, r.version))
+
+
+def next_run_id(connection: Connection, period: str) -> str:
+    """The id that the next run of a period gets."""
+    table = schema.billing_runs
+    query = select(func.count()).select_from(table).where(table.c.period == period)
+    return f"bill-{period}-{int(connection.execute(query).scalar_one()) + 1}"
 
 
 def put_run(connection: Connection, period: str, recorded_at: str, findings: str) -> str:
     """Open a new run of a period; its id."""
-    table = schema.billing_runs
-    query = select(func.count()).select_from(table).where(table.c.period == period)
-    run_id = f"bill-{period}-{int(connection.execute(query).scalar_one()) + 1}"
-    insert_rows(connection, table, [(run_id, period, recorded_at, findings)])
+    run_id = next_run_id(connection, period)
+    insert_rows(connection, schema.billing_runs, [(run_id, period, recorded_at, findings)])
     return run_id
+
+
+def runs_of(connection: Connection, period: str) -> list[tuple[str, str]]:
+    """Id and findings of every run of a period."""
+    table = schema.billing_runs
+    query = select(table.c.run_id, table.c.findings).where(table.c.period == period)
+    return [(str(run), str(text)) for run, text in connection.execute(query)]
 
 
 def put_invoice(
