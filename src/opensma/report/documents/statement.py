@@ -11,15 +11,18 @@ from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from opensma.book.lotviews import LotRow
+from opensma.book.lotviews import LotRow, PositionRow
 from opensma.book.master import Restriction
 from opensma.measure.bridge import Bridge
 from opensma.report.documents import activity, returns
+from opensma.report.documents.columns import Columns
 from opensma.report.documents.desk import Desk, last_session
 from opensma.report.documents.facts import Facts, price, read_facts, refused, weight
 from opensma.report.words import counted, day_words, listed, money, percent, signed_money
 from opensma.units import shares
 
+# Columns of the holdings are never narrower: room for the heads and the sums.
+_WIDEST = ("100,000", "$10,000,000.00", "$10,000,000.00", "+$1,000,000.00", "100.00%")
 _LONGEST_NAME = 42  # letters in the holdings' first column
 
 
@@ -146,6 +149,9 @@ def _sectors(facts: Facts) -> list[list[str]]:
 def _holdings(facts: Facts) -> dict[str, Any]:
     """Positions by value, each with its lots oldest first."""
     end, by_key = facts.bridge.end_cents, _by(facts.lots, lambda lot: lot.security_key)
+    figures = {lot: _lot_figures(lot, end) for lot in facts.lots}
+    heads = {row.security_key: _position_figures(row, end) for row in facts.positions}
+    columns = Columns([_WIDEST, *figures.values(), *heads.values()])
     positions = []
     for row in facts.positions:
         lots = sorted(by_key[row.security_key], key=lambda x: (x.acquired, x.lot))
@@ -154,14 +160,14 @@ def _holdings(facts: Facts) -> dict[str, Any]:
                 "symbol": row.symbol,
                 "name": f" {_short(row.name)}",
                 "price": f"\nat {price(row.price_micros)}, {_when(lots)}",
-                "cells": [
-                    shares(row.quantity_micros),
-                    money(row.value_cents),
-                    money(row.basis_cents),
-                    signed_money(row.gain_cents),
-                    weight(row.value_cents, end),
-                ],
-                "lots": [_lot(lot, end) for lot in lots] if len(lots) > 1 else [],
+                "cells": heads[row.security_key],
+                "lots": [
+                    cell
+                    for lot in lots
+                    for cell in (f"\u2003{_acquired(lot)}", columns.line(figures[lot]))
+                ]
+                if len(lots) > 1
+                else [],
             }
         )
     basis = sum(lot.basis_cents for lot in facts.lots)
@@ -170,6 +176,7 @@ def _holdings(facts: Facts) -> dict[str, Any]:
     cash = facts.bridge.after.cash_cents
     return {
         "positions": positions,
+        "widths": [micros / 1_000_000 for micros in columns.widths_micros()],
         "cash": [money(cash), weight(cash, end)],
         "securities": [money(held), money(basis), signed_money(gain), weight(held, end)],
         "total": [money(end), weight(end, end)],
@@ -194,10 +201,18 @@ def _acquired(lot: LotRow) -> str:
     return f"{day_words(lot.acquired.toordinal())}, {term}{mark}"
 
 
-def _lot(lot: LotRow, end_cents: int) -> list[str]:
-    """The cells of one lot; the space in front sets it in, below its position."""
+def _position_figures(row: PositionRow, end_cents: int) -> list[str]:
     return [
-        f"\u2003{_acquired(lot)}",
+        shares(row.quantity_micros),
+        money(row.value_cents),
+        money(row.basis_cents),
+        signed_money(row.gain_cents),
+        weight(row.value_cents, end_cents),
+    ]
+
+
+def _lot_figures(lot: LotRow, end_cents: int) -> list[str]:
+    return [
         shares(lot.quantity_micros),
         money(lot.value_cents),
         money(lot.basis_cents),
