@@ -13,6 +13,7 @@ from opensma.book.ledger import load_states
 from opensma.book.master import Household, households
 from opensma.book.plans import day_plans
 from opensma.book.reversing import reverse
+from opensma.book.runs import RatesUsed
 from opensma.book.store import Book
 from opensma.book.verify import verify
 from opensma.book.views import account_decision
@@ -21,8 +22,11 @@ from opensma.day import run_day
 from opensma.market import Market, generate_market, import_market, open_market
 from opensma.report.paragraph import plan_paragraph
 from opensma.simulate.demo import build_book
+from opensma.tax.marginal import CARRIED_SHARE_MICROS
 from opensma.trade.marginal import gains_cents
+from opensma.trade.restriction_prices import restriction_prices
 from opensma.trade.standing import ready_day, standing
+from opensma.trade.what_if import Change, what_if
 from opensma.units import CENTS
 
 AT = "2024-12-31T00:00:00Z"
@@ -188,3 +192,30 @@ def test_a_budget_that_is_no_amount_is_refused(word: str) -> None:
     found = parse_actions(f"{text}b,gain_budget,2024-12-31,A000001,{word},none,me\n")
     assert [f.code for f in found.findings] == ["row.value"]
     assert "short_gain" in found.findings[0].what
+
+
+def test_what_if_shows_the_day_inside_the_budget_and_prices_it(book: Book, turn: Market) -> None:
+    own = couple(book)
+    give(book, own.accounts[0].account_id, "1000", "0", NEW_YEAR)
+    ready = ready_day(book, turn, NEW_YEAR.toordinal())
+    stands = standing(book, ready, own.accounts[0].account_id)
+    told = what_if(stands, Change(raise_cents=500_000))
+    assert "st_gain_year" in told.before.binding
+    kinds = {price.kind for price in restriction_prices(stands).priced}
+    assert "st_gain_year" in kinds
+    free = what_if(replace(stands, left=None), Change()).before
+    assert told.before.short_gain_cents <= 1000 * CENTS + ROUNDING < free.short_gain_cents
+    run(book, turn, NEW_YEAR)
+    with book.read() as connection:
+        plan = {p.account_id: p for p in day_plans(connection, "day-2025-01-02")}[stands.account_id]
+    assert plan.tax_cents == pytest.approx(told.before.tax_cents, abs=ROUNDING)
+
+
+def test_the_netting_decides_inside_the_budget_too(book: Book, turn: Market) -> None:
+    own = couple(book)
+    give(book, own.accounts[0].account_id, "1000", "0", NEW_YEAR)
+    netted = RatesUsed("netting", CARRIED_SHARE_MICROS)
+    run_day(book, turn, NEW_YEAR, recorded_at=AT, rates=netted)
+    after = year(book, own, 2025)
+    assert after["short"] <= 1000 * CENTS + ROUNDING
+    assert after["long"] <= ROUNDING

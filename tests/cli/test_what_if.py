@@ -43,8 +43,8 @@ def test_without_a_change_restrictions_are_priced(run: Run) -> None:
     told = json.loads(out)["prices"]
     assert code == 0
     for price in told["priced"]:
-        risk = 0 if price["wider"] else price["risk_year_cents"]  # under a cap risk has no price
-        assert price["total_cents"] == risk + price["tax_cents"] + price["cost_cents"]
+        parts = price["risk_year_cents"] + price["tax_cents"] + price["cost_cents"]
+        assert price["total_cents"] == parts
 
 
 def test_rates_of_the_netting_are_those_of_a_day_with_the_same_option(run: Run) -> None:

@@ -271,6 +271,8 @@ def test_a_binding_cap_is_priced_by_ten_basis_points_more(stands: Standing) -> N
     assert price.wider
     assert -10.5 < price.te_bps < 0  # the cap makes tracking error smaller
     assert price.tax_cents >= 0
+    assert price.risk_year_cents == 0  # under a cap risk is no cost of its own
+    assert price.total_cents == price.tax_cents + price.cost_cents
 
 
 def wish(account: str, kind: str, key: str) -> Restriction:

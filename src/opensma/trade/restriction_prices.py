@@ -31,15 +31,15 @@ class RestrictionPrice:
     scope: str  # security, sector, theme or account
     key: str
     te_bps: float  # tracking error with the limit less without it
-    risk_year_cents: int  # that difference at the account's price of risk, a year
+    risk_year_cents: int  # that at the account's price of risk; 0 under a cap, which is wanted
     tax_cents: int  # with less without, once
     cost_cents: int  # with less without, once
     wider: bool = False  # priced against a cap 10 bp wider, not against none
 
     @property
     def total_cents(self) -> int:
-        """What the limit costs over the first year; a cap takes no risk into account but itself."""
-        return (0 if self.wider else self.risk_year_cents) + self.tax_cents + self.cost_cents
+        """What the limit costs over the first year."""
+        return self.risk_year_cents + self.tax_cents + self.cost_cents
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +167,11 @@ def _priced(
     if plan.status is not Status.SOLVED:
         return None
     value = value_of(standing.ready, account)
-    variance = base.te_after**2 - plan.te_after**2
+    half, variance = 0.5 * base.risk_aversion, base.te_after**2 - plan.te_after**2
     return replace(
         head,
         te_bps=(base.te_after - plan.te_after) * _BPS,
-        risk_year_cents=round(0.5 * base.risk_aversion * variance * value * CENTS),
+        risk_year_cents=0 if head.wider else round(half * variance * value * CENTS),
         tax_cents=round(base.tax * CENTS) - round(plan.tax * CENTS),
         cost_cents=round(base.cost * CENTS) - round(plan.cost * CENTS),
     )

@@ -272,8 +272,8 @@ class Portal:
     def what_if(self, request: Request) -> Response:
         """What a change would do to the account's next plan; prices of its restrictions."""
         account_id = request.path_params["account_id"]
-        stands = self.desk.standing(account_id, self.viewer)
         asked = what_if.read_asked(request.query_params)
+        stands = self.desk.standing(account_id, self.viewer, asked.rates)
         answer = what_if.answer(stands, asked)
         account = stands.account
         return self._page(

@@ -7,14 +7,19 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from opensma.book.master import User
+from opensma.book.runs import RatesUsed
 from opensma.book.store import Book
 from opensma.construct.warm import compile_kernel
 from opensma.errors import InputError
 from opensma.market import Market
+from opensma.tax.marginal import CARRIED_SHARE_MICROS
 from opensma.trade.change_text import FIELDS, read_change
+from opensma.trade.marginal import NETTING
 from opensma.trade.restriction_prices import RestrictionPrices, restriction_prices
 from opensma.trade.standing import ReadyDay, Standing, ready_day, standing, standing_day
 from opensma.trade.what_if import Change, Comparison, what_if
+
+ON_FILE = RatesUsed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +29,18 @@ class Asked:
     fields: Mapping[str, str]
     change: Change
     error: InputError | None = None
+    rates: RatesUsed = ON_FILE  # as a day without the option
 
 
 def read_asked(given: Mapping[str, str]) -> Asked:
     """The form in an address; a text that cannot be read stays in its field, with the error."""
     fields = {name: given.get(name, "")[:400] for name in FIELDS}
+    netted = given.get("rates") == NETTING
+    rates = RatesUsed(NETTING, CARRIED_SHARE_MICROS) if netted else RatesUsed()
     try:
-        return Asked(fields, read_change(fields))
+        return Asked(fields, read_change(fields), rates=rates)
     except InputError as error:
-        return Asked(fields, Change(), error)
+        return Asked(fields, Change(), error, rates)
 
 
 @dataclass
@@ -57,9 +65,9 @@ class Desk:
         compile_kernel()
         self.ready()
 
-    def standing(self, account_id: str, viewer: User | None) -> Standing:
+    def standing(self, account_id: str, viewer: User | None, rates: RatesUsed) -> Standing:
         """The account as it stands now; BookError where the viewer may not see it."""
-        return standing(self.book, self.ready(), account_id, viewer)
+        return standing(self.book, self.ready(), account_id, viewer, rates)
 
 
 @dataclass(frozen=True, slots=True)
