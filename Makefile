@@ -35,8 +35,9 @@ fmt: $(VENV)/.developer  ## format, and fix what can be fixed
 docs: $(VENV)/.developer  ## write docs/cli.md again from the commands' own help
 	$(BIN)/python tools/cli_reference.py
 
-bench: $(VENV)/.developer $(VENV)/.warm  ## measure the solver against its peer in the same run
+bench: $(VENV)/.developer $(VENV)/.warm  ## measure the solver against its peers in the same run; those missing are named
 	$(BIN)/sma construct bench $(ARGS)
+	$(BIN)/python benchmarks/construct.py --small
 
 clean:  ## remove the environment and all caches; books and markets stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
