@@ -29,6 +29,7 @@ from opensma.web.fees import Fees
 from opensma.web.portal import Portal
 from opensma.web.render import environment
 from opensma.web.shield import Shield, is_loopback
+from opensma.web.study import StudyPage, read_brand, study_file
 from opensma.web.tables import TablesAsCsv
 
 
@@ -39,6 +40,7 @@ def create_app(book: Book, market: Market, viewer: User | None = None) -> Starle
     last = int(market.days[-1])
     symbols = {one: market.symbol_at(row, last) for one, row in market.index.items()}
     portal = Portal(book, market, viewer, environment(assets, name, symbols), assets)
+    events = Events(warehouse_of(book))
     app = Starlette(
         routes=[
             Route("/", portal.program),
@@ -60,7 +62,8 @@ def create_app(book: Book, market: Market, viewer: User | None = None) -> Starle
             Route("/taxpayers/{taxpayer_id}/taxes/form-8949-{year:int}.csv", portal.form_8949),
             *Papers(portal).routes(),
             *Fees(portal).routes(),
-            *Events(warehouse_of(book)).routes(),
+            *events.routes(),
+            *StudyPage(portal, events, read_brand(study_file())).routes(),
             Route("/trades/{trade_id}", portal.trade),
             Route("/assets/{address}", portal.asset),
         ],
