@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from tests.web.billed import Billed, bill
 from tests.web.shown import HOSTILE, Shown
 
 from opensma.book import runs, schema
@@ -34,6 +35,19 @@ def portal(small_market: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     _add_trouble(book)
     with _served(book, market) as address, httpx.Client(base_url=address) as client:
         yield Shown(address, book, market, program_view(book), client)
+
+
+@pytest.fixture(scope="session")
+def billed(portal: Shown, tmp_path_factory: pytest.TempPathFactory) -> Billed:
+    """A copy of that book with invoices."""
+    return bill(portal, tmp_path_factory.mktemp("billed"))
+
+
+@pytest.fixture
+def billed_address(billed: Billed) -> Iterator[str]:
+    """Where the billed book is served."""
+    with _served(billed.book, billed.market) as address:
+        yield address
 
 
 def _add_trouble(book: Book) -> None:
