@@ -171,7 +171,7 @@ class StudyPage:
         if asked["email"] and secret:
             hashed = email_key(asked["email"], Path(secret).read_bytes().strip())
         name = hashlib.sha256(repr((stamp, asked["landing"], hashed)).encode()).hexdigest()[:24]
-        event = {
+        event: dict[str, object] = {
             "event_id": f"study-{name}", "ts": stamp, "kind": "study", "consent": consent,
             "landing_url": asked["landing"], "referrer": asked["referrer"],
             "self_reported": asked["heard"][:500] or None, "email_hmac": hashed,
