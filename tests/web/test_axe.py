@@ -1,0 +1,66 @@
+"""axe-core on every page, in light and dark: no rule of WCAG 2.2 AA is broken (P36)."""
+
+import pytest
+from tests.web.billed import Billed
+from tests.web.shown import Shown
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from opensma.book.views import account_view
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+OPTIONS = {"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": TAGS}}
+OPEN = "document.querySelectorAll('details').forEach(d => { d.open = true; })"
+
+
+def broken(page: Page) -> list[str]:
+    page.evaluate(OPEN)
+    found = Axe().run(page, options=OPTIONS).response["violations"]
+    return [f"{v['id']}: {node['html'][:160]}" for v in found for node in v["nodes"][:3]]
+
+
+def pages(portal: Shown, billed: Billed) -> list[str]:
+    """Every kind of page; the billed book has the accounts and trades of the other one."""
+    account = billed.members[0]
+    trade = account_view(portal.book, portal.market, portal.busiest).decision.trades[0].trade_id
+    base = f"/accounts/{account}"
+    taxpayer = next(r.account for r in portal.view.rows if r.account.account_id == account)
+    return [
+        *("/", "/?q=nobody", "/exceptions", "/nope", "/composite", "/billing", f"/trades/{trade}"),
+        *("/billing?corrections=2024Q4", base, f"{base}?lots=all", f"{base}/performance"),
+        *(f"{base}/taxes", f"/taxpayers/{taxpayer.taxpayer_id}/taxes", f"{base}/what-if"),
+        *(f"{base}/what-if?raise=1000", f"{base}/documents", f"{base}/fees"),
+        f"/accounts/{billed.unbilled}/fees",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_no_page_breaks_a_rule(
+    portal: Shown, billed: Billed, billed_address: str, browser: Browser, scheme: str, width: int
+) -> None:
+    with browser.new_context(
+        locale="en-US", color_scheme=scheme, viewport={"width": width, "height": 900}
+    ) as context:  # type: ignore[arg-type]
+        page = context.new_page()
+        found = {}
+        for path in pages(portal, billed):
+            answer = page.goto(billed_address + path)
+            assert answer is not None
+            wrong = broken(page)
+            if answer.status != (404 if path == "/nope" else 200):
+                wrong.append(f"status {answer.status}")
+            if wrong:
+                found[path] = wrong
+    assert not found
+
+
+def test_axe_would_tell(browser: Browser) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_content("<html lang=en><title>t</title><main><img src=x><input></main></html>")
+        assert {line.split(":")[0] for line in broken(page)} >= {"image-alt", "label"}
