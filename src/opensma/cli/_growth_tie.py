@@ -16,19 +16,28 @@ _SHOWN = 40
 
 @click.command("tie")
 @click.option("--period", metavar="PERIOD", help="A billing period as 2024Q4, or a month 2024-12.")
+@click.option(
+    "--ledger", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE.csv",
+    help="Totals of the general ledger (gl_ref,month,amount_c): spend ties to them as well.",
+)  # fmt: skip
 @warehouse_option
 @book_option
 @json_option
-def tie_command(period: str | None, warehouse: Path | None, book: str, as_json: bool) -> int:
+def tie_command(
+    period: str | None, ledger: Path | None, warehouse: Path | None, book: str, as_json: bool
+) -> int:
     """Check that attributed revenue is billed revenue, to the cent, by model and month.
 
     Gross, platform share and net each tie; so do single lines and the bridge of assets. Exit code
     1 when anything differs.
     """
+    from opensma.growth.ledger_tie import ledger_checks
     from opensma.growth.ties import broken, tie_checks
 
     connection = opened(warehouse, book)
     checks = tie_checks(connection, period)
+    if ledger is not None:
+        checks += ledger_checks(connection, ledger)
     connection.close()
     bad = broken(checks)
     if as_json:
