@@ -11,7 +11,7 @@ from opensma.book.views import Decision, account_decision, program_rows
 from opensma.construct.plan import Reason
 from opensma.day import run_day
 from opensma.market import open_market
-from opensma.report.paragraph import plan_paragraph
+from opensma.report.paragraph import cap_price_cents, plan_paragraph
 from opensma.report.words import money, percent
 
 
@@ -26,7 +26,7 @@ def test_every_dollar_of_the_paragraph_is_one_of_the_plans(decisions: list[Decis
     for decision in decisions:
         plan = decision.plan
         assert plan is not None
-        known = {plan.cost_cents, round((decision.gap or 0.0) * 100)}
+        known = {plan.cost_cents, round((decision.gap or 0.0) * 100), cap_price_cents(plan) or 0}
         for side in ("sell", "buy"):
             known.add(sum(t.notional_cents for t in decision.trades if t.side == side))
         for reason in Reason:
@@ -75,3 +75,15 @@ def test_a_plan_without_trades_an_infeasible_one_and_none_are_told(
     assert "No plan has been made" in plan_paragraph(replace(one, plan=None))
     held = plan_paragraph(replace(one, plan=replace(one.plan, review="held")))
     assert "nothing was traded" in held
+
+
+def test_a_binding_cap_has_a_price_in_the_paragraph(decisions: list[Decision]) -> None:
+    """Value times multiplier times tracking error, for ten basis points: $200 here."""
+    one = next(d for d in decisions if d.plan is not None and d.plan.status == "solved")
+    assert one.plan is not None
+    figures = {"value_cents": 100_000_000, "risk_aversion": 20.0, "te_after": 0.01}
+    capped = replace(one.plan, **figures, binding='["te_cap"]')
+    assert cap_price_cents(capped) == 20_000
+    words = "A cap 10 bp wider would save about $200.00 a year."
+    assert words in plan_paragraph(replace(one, plan=capped))
+    assert "10 bp wider" not in plan_paragraph(replace(one, plan=replace(capped, binding="[]")))

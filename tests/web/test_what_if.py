@@ -11,7 +11,9 @@ from tests.web.shown import Shown
 from tests.web.test_pages import shown, text_of
 
 from opensma.book.master import User
+from opensma.book.runs import RatesUsed
 from opensma.report.what_if import verdict
+from opensma.tax.marginal import CARRIED_SHARE_MICROS
 from opensma.trade.change_text import FIELDS
 from opensma.trade.standing import Standing, ready_day, standing, standing_day
 from opensma.trade.what_if import Change, what_if
@@ -75,6 +77,18 @@ def test_an_error_is_told_beside_the_form(portal: Shown, query: str, words: str)
     assert answer.status_code == 200
     assert words in text_of(answer.text)
     assert 'role="alert"' in answer.text
+
+
+def test_rates_of_the_netting_can_be_chosen_and_stay_chosen(portal: Shown) -> None:
+    netted = RatesUsed("netting", CARRIED_SHARE_MICROS)
+    ready = Desk(portal.book, portal.market).ready()
+    told = what_if(
+        standing(portal.book, ready, portal.busiest, rates=netted), Change(raise_cents=100_000)
+    )
+    page = portal.get(address(portal, "raise=1000&rates=netting")).text
+    assert '<option value="netting" selected>' in page
+    assert shown(told.after.tax_cents) in text_of(page)
+    assert '<option value="file" selected>' in portal.get(address(portal, "raise=1000")).text
 
 
 def test_a_conflict_is_named(portal: Shown) -> None:
