@@ -88,6 +88,17 @@ def charges(connection: Connection) -> dict[tuple[str, str], int]:
     return {(r[0], r[1]): int(r[2]) for r in connection.execute(query)}
 
 
+def fees_due(connection: Connection) -> dict[str, int]:
+    """Cents billed and not collected by paying account, refunds and reversals taken off (B26)."""
+    due: dict[str, int] = {}
+    for (_, account_id), cents in charges(connection).items():
+        due[account_id] = due.get(account_id, 0) + cents
+    for debit, result in all_debits(connection) if due else ():
+        if result is not None:
+            due[debit.paying_account_id] -= result.paid_cents
+    return {account_id: cents for account_id, cents in sorted(due.items()) if cents > 0}
+
+
 def newest_day(connection: Connection) -> tuple[date | None, date | None]:
     """The newest day that was measured, and the newest day of the journal."""
     days = schema.account_days.c.day, schema.journal.c.trade_day
@@ -113,6 +124,21 @@ def fee_cash(
             cents = int(json.loads(body)["cents"])
             found.setdefault(key, []).append((date.fromisoformat(day).toordinal(), cents))
     return found
+
+
+def collected_days(connection: Connection) -> dict[str, int]:
+    """Day on which the last cent of an invoice was collected, as ordinal, by invoice paid whole."""
+    due: dict[str, int] = {}
+    for (invoice_id, _), cents in charges(connection).items():
+        due[invoice_id] = due.get(invoice_id, 0) + cents
+    last: dict[str, str] = {}
+    for debit, result in all_debits(connection):
+        if result is not None and result.paid_cents:
+            due[debit.invoice_id] -= result.paid_cents
+            last[debit.invoice_id] = max(last.get(debit.invoice_id, ""), result.day)
+    return {
+        name: date.fromisoformat(day).toordinal() for name, day in last.items() if not due[name]
+    }
 
 
 def fee_findings(connection: Connection) -> list[Finding]:

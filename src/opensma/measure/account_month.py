@@ -11,7 +11,13 @@ import numpy as np
 from opensma.book.series import DailyValues
 from opensma.measure.composites import Member
 from opensma.measure.conventions import FeeTiming
-from opensma.measure.fees_book import BookedFee, fee_days, not_invoiced
+from opensma.measure.fees_book import (
+    BookedFee,
+    before_fees,
+    fee_days,
+    not_invoiced,
+    taken_days,
+)
 from opensma.measure.membership import first_of_month
 from opensma.measure.refusals import Floats, refuse
 from opensma.measure.returns import daily_returns, gross_and_net, linked
@@ -91,6 +97,7 @@ def account_months(
 ) -> list[AccountMonth]:
     """The calendar months of a series until the month of `last`, the funding month included."""
     charged = fee_days(fees, series.days, timing)
+    series = before_fees(series, taken_days(fees, series.days))
     funded = int(series.days[0])
     found = []
     month = first_of_month(date.fromordinal(int(series.days[0])))

@@ -6,11 +6,13 @@ so that a series never has a hole.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
 
 from opensma.book.daybook import DayContext
+from opensma.book.debits import fee_cash
 from opensma.book.fold import fold
 from opensma.book.journal import ARRIVALS, DEPARTURES
 from opensma.book.ledger import accounts_with, load_states, read_journal
@@ -62,6 +64,7 @@ def _measure(
     states = load_states(connection, keys)
     known = account_series(connection, keys)
     in_kind = accounts_with(connection, keys, ARRIVALS | DEPARTURES)
+    fees = fee_cash(connection, keys)
     rows, measures = [], []
     for household, account in accounts:
         state = states[account.account_key]
@@ -83,10 +86,21 @@ def _measure(
                 benchmark,
                 context.market.days,
                 predicted.get(account.account_id, 0.0),
+                _taken(fees.get(account.account_key, ()), series.days),
             )
         )
     put_days(connection, rows)
     put_measures(connection, measures)
+
+
+def _taken(moved: Sequence[tuple[int, int]], days: Ints) -> Ints:
+    """Fees that left the account's cash, on the sessions that lack them: gross gives them back."""
+    found = np.zeros(len(days), dtype=np.int64)
+    for day, cents in moved:
+        place = int(np.searchsorted(days, day))
+        if place < len(days):
+            found[place] += cents
+    return found
 
 
 def _last_known(series: DailyValues | None) -> int:
@@ -169,10 +183,11 @@ def measure_row(
     benchmark: Floats,
     market_days: Ints,
     predicted_te: float,
+    taken: Ints,
 ) -> tuple[object, ...]:
     """One row of `account_measures`: where the account stands after its last day."""
     day = int(series.days[-1])
-    returns = series_returns(series.value_cents, series.inflow_cents, series.outflow_cents)
+    returns = series_returns(series.value_cents, series.inflow_cents, series.outflow_cents + taken)
     start, end = np.searchsorted(market_days, [int(series.days[0]), day])
     year = state.year(date.fromordinal(day).year)
     profile = household.profile

@@ -1,18 +1,21 @@
 """Management fees of an account from the book's fee ledger, on days; net returns from them.
 
 Net is gross less what was charged for the account, also where another account paid it (M19, B6).
-The fees of standing invoices stay outside the account's cash, so gross is the return of its values.
+A fee that was collected is missing in the account's values since its debit: gross gives it back,
+and net takes it off once, on that day (B39). One that is not collected yet counts on its due day.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 
+from opensma.book.debits import collected_days, fee_cash
 from opensma.book.invoices import account_charges
+from opensma.book.master import AccountRecord, all_records
 from opensma.book.series import DailyValues
 from opensma.book.store import Connection
 from opensma.measure.conventions import FeeTiming
@@ -28,20 +31,52 @@ class BookedFee:
     account_id: str
     first_day: int  # of the service
     last_day: int
-    debit_day: int  # in advance the service's first day, in arrears its last
+    debit_day: int  # when it was collected; before, in advance the first day served, else the last
     cents: int
+    taken_cents: int = 0  # cash that left this account on the debit day, for itself or another
 
 
 def booked_fees(connection: Connection, account_ids: Sequence[str]) -> list[BookedFee]:
     """Fees of these accounts from invoices that were not reversed, in order of debit."""
-    found = []
+    found, collected = [], collected_days(connection)
     for account_id, row, amount in account_charges(connection, account_ids):
         first, last = (
             date.fromisoformat(d).toordinal() for d in (row.service_start, row.service_end)
         )
-        debit = first if row.timing == "advance" else last
-        found.append(BookedFee(account_id, first, last, debit, amount))
+        due = first if row.timing == "advance" else last
+        found.append(BookedFee(account_id, first, last, collected.get(row.invoice_id, due), amount))
+    found += _taken(connection, account_ids)
     return sorted(found, key=lambda fee: (fee.debit_day, fee.account_id, fee.first_day))
+
+
+def _taken(connection: Connection, account_ids: Sequence[str]) -> list[BookedFee]:
+    """Cash that fees moved, each a row that serves no day and charges nothing by itself."""
+    wanted = set(account_ids)
+    known = all_records(connection, AccountRecord)
+    names = {a.account_key: a.account_id for a in known if a.account_id in wanted}
+    return [
+        BookedFee(names[key], day, day - 1, day, 0, cents)
+        for key, rows in fee_cash(connection, sorted(names)).items()
+        for day, cents in rows
+    ]
+
+
+def taken_days(fees: Sequence[BookedFee], days: Ints) -> Ints:
+    """(days,) cents that fees took out of the account's cash on each session."""
+    found = np.zeros(len(days), dtype=np.int64)
+    for fee in fees:
+        place = int(np.searchsorted(days, fee.debit_day))
+        if fee.taken_cents and place < len(days):  # not valued yet: no value lacks it
+            found[place] += fee.taken_cents
+    return found
+
+
+def before_fees(series: DailyValues, taken: Ints) -> DailyValues:
+    """A series whose returns are gross: a fee that left is given back on its day (M6).
+
+    For returns only: the outflow then holds what no client has withdrawn.
+    """
+    return replace(series, outflow_cents=series.outflow_cents + taken)
 
 
 def fee_days(
@@ -54,6 +89,8 @@ def fee_days(
     """
     found = np.zeros(len(days), dtype=np.int64)
     for fee in fees:
+        if not fee.cents:
+            continue
         if timing is FeeTiming.DEBIT_DATE:
             when, amounts = np.array([fee.debit_day]), np.array([fee.cents])
         else:
@@ -72,11 +109,17 @@ def not_invoiced(fees: Sequence[BookedFee], first: int, last: int) -> int:
     return int(served.size - served.sum())
 
 
-def net_returns(series: DailyValues, fees: Ints) -> tuple[Floats, Floats]:
+def net_returns(
+    series: DailyValues, fees: Ints, fee_inside: Ints | None = None
+) -> tuple[Floats, Floats]:
     """Daily gross and net returns of a series that starts from nothing.
+
+    `fee_inside` is what left the account's own cash and is missing in its values (`taken_days`).
 
     On each day `gross - net = fee / base`, so no fee is lost or counted twice (M19).
     """
+    if fee_inside is not None:
+        series = before_fees(series, fee_inside)
     before = np.append(0, series.value_cents[:-1])
     base = before + series.inflow_cents
     if (

@@ -25,10 +25,12 @@ from opensma.measure import risk
 from opensma.measure.conventions import Conventions
 from opensma.measure.fees_book import (
     BookedFee,
+    before_fees,
     booked_fees,
     fee_days,
     net_returns,
     not_invoiced,
+    taken_days,
 )
 from opensma.measure.length import PeriodReturn
 from opensma.measure.money_weighted import SinceInception, since_inception
