@@ -125,7 +125,7 @@ def test_fewer_names_never_cost_less() -> None:
 def test_more_names_that_may_not_be_sold_than_may_be_held() -> None:
     plan = solve_one(tiny.account(max_names=2, limits=tiny.limits(no_sell="ABC")))
     assert plan.status is Status.INFEASIBLE
-    assert plan.message == "These cannot hold together: no_sell A, B, C; max_names."
+    assert plan.message.startswith("These cannot hold together: no_sell A, B, C; max_names.")
 
 
 def test_so_few_names_under_a_largest_weight_leave_too_much_cash() -> None:
@@ -148,13 +148,13 @@ def test_a_smallest_sector_weight_needs_more_names() -> None:
     bounds = tiny.limits(sector_min={"X": 0.2, "Y": 0.2})
     plan = solve_one(tiny.account(max_names=1, limits=bounds))
     assert plan.status is Status.INFEASIBLE
-    assert plan.message == "These cannot hold together: sector_min X, Y; max_names."
+    assert plan.message.startswith("These cannot hold together: sector_min X, Y; max_names.")
 
 
 def test_closing_names_needs_more_turnover_than_allowed() -> None:
     plan = solve_one(tiny.account(max_names=1, max_turnover=0.05))
     assert plan.status is Status.INFEASIBLE
-    assert plan.message == "These cannot hold together: max_turnover; max_names."
+    assert plan.message.startswith("These cannot hold together: max_turnover; max_names.")
 
 
 def test_closing_names_realises_more_than_the_gain_budget() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from opensma.report.reasons import limit_words
 from opensma.report.what_if import change_words, conflict_words, price_head, verdict
 from opensma.trade.restriction_prices import RestrictionPrice
 from opensma.trade.what_if import Change, Comparison, Outlook
@@ -51,6 +52,11 @@ def test_without_a_plan_the_conflict_is_spelled_out_and_a_failure_is_no_conflict
     assert words == (
         "Excluding Energy: no plan exists. These cannot hold together: not holding ACME; the cap "
         "on tracking error; the smallest weight of the sector Energy."
+    )
+    free = " Any of these would free it: te_cap from 0.01 to 0.0126; st_gain_budget from 0 to 150."
+    assert conflict_words(clash + free).endswith(
+        "sector Energy. Any of these would do: the cap on tracking error, from 1.00% to 1.26%; "
+        f"{limit_words('st_gain_budget')}, from $0.00 to $150.00."
     )
     failed = verdict(told(status="failed", message="No plan was found that keeps every limit."))
     assert failed == "Excluding Energy: no answer. No plan was found that keeps every limit."

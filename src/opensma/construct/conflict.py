@@ -7,7 +7,7 @@ then one wish at a time, for as long as the rest still conflicts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -27,9 +27,9 @@ from opensma.construct.prepare import (
     whole_limits,
 )
 from opensma.construct.problem import Account, Floats, Limits, Mask, Taxpayer
+from opensma.construct.relaxation import Item, least_relaxations, words
 
 _SLACK = 2e-4
-Item = tuple[str, str]  # kind, security id or sector ("" for the account)
 _SECURITY_KINDS = ("exclude", "no_buy", "no_sell", "max_weight")
 _ACCOUNT_KINDS = ("te_cap", "max_turnover", "st_gain_budget", "lt_gain_budget")
 _NAMED = 6
@@ -43,7 +43,22 @@ def explain(
     if not core:
         text = f"No plan was found that keeps every limit; nearest miss: {violation.message}."
         return Status.FAILED, text
-    return Status.INFEASIBLE, f"These cannot hold together: {_words(prepared, core)}."
+    account = taxpayer.accounts[position]
+
+    def feasible(tried: Account, kept: Sequence[Item]) -> bool:
+        accounts = list(taxpayer.accounts)
+        accounts[position] = tried
+        changed = replace(taxpayer, accounts=tuple(accounts))
+        return _feasible(prepared, changed, position, as_of, list(kept))
+
+    # A cap that is no part of the conflict would cost seconds to ask about.
+    capped = ("te_cap", "") in core
+    every = [i for i in _items(prepared, taxpayer, account) if capped or i[0] != "te_cap"]
+    free = least_relaxations(prepared.universe, account, core, feasible, every)
+    text = f"These cannot hold together: {_words(prepared, core)}."
+    if free:
+        text += f" Any of these would free it: {words(free)}."
+    return Status.INFEASIBLE, text
 
 
 def smallest_conflict(

@@ -22,6 +22,7 @@ from opensma.construct.problem import Codes, Floats
 FREE_AVERSION = 0.05  # where a tracking-error cap does not bind: risk all but ignored
 _MOST = 1e5
 _CLOSE = 2e-3  # of a limit
+_DEAR = 5.0  # a price of turnover or gains that outweighs any tax
 _CYCLES = 3
 _NAME_STEPS = 10
 
@@ -59,6 +60,8 @@ def relaxed(desk: Desk, warm: Relaxed | None = None) -> Relaxed:
     first = warm.prices if warm else Prices(account.risk_aversion or 50.0)
     found = _solve(desk, first, warm)
     limits = desk.limits
+    if max(first.turnover, first.short_gain, first.long_gain) > _DEAR:
+        return found  # searched before, in vain
     for _ in range(_CYCLES):
         before = found.prices
         if account.te_cap is not None:
@@ -70,11 +73,20 @@ def relaxed(desk: Desk, warm: Relaxed | None = None) -> Relaxed:
         ):
             if np.isfinite(limit):
                 found = _root(desk, found, name, place, limit)
+                if _hopeless(found, name, place, limit):
+                    return found
         if np.isfinite(limits.max_names):
             found = _few_names(desk, found)
         if found.prices == before or _alone(desk):
             break
     return found
+
+
+def _hopeless(found: Relaxed, name: str, place: int, limit: float) -> bool:
+    """Whether a limit is exceeded at a price that outweighs any tax: it cannot be kept."""
+    if getattr(found.prices, name) <= _DEAR:
+        return False
+    return float(measures(found.desk.data, found.weight)[place]) > limit + _CLOSE * abs(limit)
 
 
 def _alone(desk: Desk) -> bool:

@@ -10,6 +10,7 @@ from opensma.trade.what_if import Change, Comparison
 from opensma.units import MICROS
 
 _CONFLICT = "These cannot hold together: "
+_FREE = ". Any of these would free it: "
 _HELD: dict[str, str] = {
     "exclude": "not holding",
     "no_buy": "not buying",
@@ -78,8 +79,27 @@ def conflict_words(message: str) -> str:
     head, found, rest = message.partition(_CONFLICT)
     if not found:
         return message
+    rest, _, free = rest.removesuffix(".").partition(_FREE)
     parts = [_limit(part) for part in rest.removesuffix(".").split("; ")]
-    return f"{head}These cannot hold together: {'; '.join(parts)}."
+    text = f"{head}These cannot hold together: {'; '.join(parts)}."
+    if free:
+        text += f" Any of these would do: {'; '.join(_moved(part) for part in free.split('; '))}."
+    return text
+
+
+def _moved(part: str) -> str:
+    """`the turnover limit, from 10.00 % to 12.04 %`; part: `max_turnover from 0.1 to 0.1204`."""
+    limit, _, values = part.partition(" from ")
+    now, _, least = values.partition(" to ")
+    kind = limit.partition(" ")[0]
+    return f"{_limit(limit)}, from {_sized(kind, now)} to {_sized(kind, least)}"
+
+
+def _sized(kind: str, value: str) -> str:
+    if kind == "max_names":
+        return value
+    budget = kind in ("st_gain_budget", "lt_gain_budget")
+    return money(round(float(value) * 100.0)) if budget else percent(float(value))
 
 
 def _limit(part: str) -> str:
