@@ -7,9 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
 from tests.web.shown import Shown
 
 from opensma.errors import InputError
+from opensma.web.shield import Shield
 from opensma.web.study import read_brand, read_form
 
 
@@ -78,3 +81,14 @@ def test_a_variant_belongs_to_a_firm_and_never_to_a_visit() -> None:
     assert arms == {"", "losses"}
     assert brand.variant("firm-1") == brand.variant("firm-1")
     assert brand.variant("") == ""
+
+
+def test_only_named_origins_may_embed_the_page_and_no_other(portal: Shown) -> None:
+    page = PlainTextResponse("study")
+    origin = "https://www.example.com"
+    client = TestClient(Shield(page, (origin,)), base_url="http://localhost")
+    allowed, other = client.get("/study").headers, client.get("/").headers
+    assert f"frame-ancestors {origin}" in allowed["content-security-policy"]
+    assert "x-frame-options" not in allowed
+    assert other["x-frame-options"] == "DENY"
+    assert portal.client.get("/study").headers["x-frame-options"] == "DENY"

@@ -40,7 +40,7 @@ def create_app(book: Book, market: Market, viewer: User | None = None) -> Starle
     last = int(market.days[-1])
     symbols = {one: market.symbol_at(row, last) for one, row in market.index.items()}
     portal = Portal(book, market, viewer, environment(assets, name, symbols), assets)
-    events = Events(warehouse_of(book))
+    events, brand = Events(warehouse_of(book)), read_brand(study_file())
     app = Starlette(
         routes=[
             Route("/", portal.program),
@@ -63,12 +63,12 @@ def create_app(book: Book, market: Market, viewer: User | None = None) -> Starle
             *Papers(portal).routes(),
             *Fees(portal).routes(),
             *events.routes(),
-            *StudyPage(portal, events, read_brand(study_file())).routes(),
+            *StudyPage(portal, events, brand).routes(),
             Route("/trades/{trade_id}", portal.trade),
             Route("/assets/{address}", portal.asset),
         ],
         middleware=[
-            Middleware(Shield),
+            Middleware(Shield, embed=brand.embed_origins),
             Middleware(GZipMiddleware, minimum_size=1000),
             Middleware(TablesAsCsv),
         ],

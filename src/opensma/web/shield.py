@@ -45,8 +45,9 @@ def is_loopback(host: str) -> bool:
 class Shield:
     """Refuses foreign host names (a page elsewhere could point its own name here), sets headers."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, embed: tuple[str, ...] = ()) -> None:
         self.app = app
+        self.embed = embed  # origins that may show the public page in a frame
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, or refuse it."""
@@ -60,6 +61,11 @@ class Shield:
                 for name, value in HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
+                if self.embed and scope["path"] == "/study":
+                    allowed = f"frame-ancestors {' '.join(self.embed)}"
+                    policy = POLICY.replace("frame-ancestors 'none'", allowed)
+                    headers["Content-Security-Policy"] = policy
+                    del headers["X-Frame-Options"]
             await send(message)
 
         if is_loopback(_host(Headers(scope=scope).get("host", ""))):

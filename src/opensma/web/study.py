@@ -35,6 +35,7 @@ from opensma.web.events import Events, limited
 
 MOST_BYTES = 65_536
 MOST_EXCLUDED = 3
+_ORIGIN = re.compile(r"https://[a-z0-9.-]+(:\d+)?")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _TEXTS = ("firm", "colour", "logo_text", "headline", "audience", "criteria", "assumptions", "risks")
 _FIELDS = ("holdings", "state", "status", "income", "years", "exclude", "gate", "email",
@@ -82,6 +83,11 @@ def read_brand(path: Path | None = None) -> Brand:
         raise InputError(
             "study.colour", f"'{brand.texts['colour']}' is no colour.", where=where,
             remedy="Write it as #0a5a8c.",
+        )  # fmt: skip
+    if bad := [one for one in brand.embed_origins if not _ORIGIN.fullmatch(one)]:
+        raise InputError(
+            "study.origin", f"'{bad[0]}' is no origin.", where=where,
+            remedy="Write it as https://www.example.com.",
         )  # fmt: skip
     return brand
 
