@@ -22,9 +22,11 @@ from opensma.book.names import KeyMap, key_map
 from opensma.book.series import DailyValues, account_series
 from opensma.book.state import AccountState, new_account
 from opensma.book.store import Book
+from opensma.errors import ensure
 from opensma.market import Market
 from opensma.measure.attribution import brinson, deviation_effect, leave_one_out, link_values
 from opensma.measure.conventions import Conventions, Linker
+from opensma.measure.fees_book import before_fees, booked_fees, taken_days
 from opensma.measure.length import PeriodReturn
 from opensma.measure.performance import Performance, month_marks, sessions_of
 from opensma.measure.refusals import Floats
@@ -140,13 +142,21 @@ def account_attribution(book: Book, market: Market, found: Performance) -> Accou
         series = account_series(connection, [account.account_key])[account.account_key]
         journal = list(read_journal(connection, [account.account_key]))
         keys = key_map(connection, market)
+        fees = booked_fees(connection, [found.account_id])
         wishes = [
             w for w in all_records(connection, Restriction) if w.account_id == found.account_id
         ]
     rows = sessions_of(found, series)
     marks = month_marks(series.days, rows)
     opened = openings(new_account(account.account_key), journal, series.days[marks[:-1]])
-    months = month_facts(market, keys, series, rows, marks, opened, wishes, account.taxed)
+    gross = before_fees(series, taken_days(fees, series.days))
+    months = month_facts(market, keys, gross, rows, marks, opened, wishes, account.taxed)
+    for made, whole in (
+        ([m.account for m in months], found.time_weighted),
+        ([m.benchmark for m in months], found.benchmark),
+    ):
+        gap = abs(linked(np.array(made)) - whole.cumulative)
+        ensure(gap < 1e-9, "the months that are explained do not make up the measured return")
     words = {w.restriction_id: wish_words(w) for w in wishes}
     return attribute(found, months, market, words, Conventions())
 
