@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from tests.billing.test_commands import Sma, sma  # noqa: F401 - a fixture
 
-from opensma.book.debits import fee_cash, newest_day
+from opensma.book import schema
+from opensma.book.debits import fee_cash, fees_due, newest_day
 from opensma.book.export import export_book
 from opensma.book.intake import record_facts
 from opensma.book.journal import Entry, Kind
@@ -19,6 +21,8 @@ from opensma.book.store import Book, open_book
 from opensma.book.verify import verify
 from opensma.book.views import activity
 from opensma.calendar import next_session
+from opensma.day import run_day
+from opensma.market import open_market
 from opensma.report.activity import activity_words
 
 QUARTER = "2024Q3"
@@ -197,3 +201,27 @@ def test_b37_verify_sees_a_result_that_the_journal_does_not_know(billed: Sma) ->
             f"WHERE debit_id = '{debit['debit_id']}'"
         )
     assert [f.code for f in verify(book)] == ["fee.unequal"]
+
+
+def test_b26_a_billed_fee_raises_cash_on_the_day_and_is_then_collected(
+    sma: Sma,  # noqa: F811
+    small_market: Path,
+) -> None:
+    sma("run", *P)
+    book, market = open_book(sma.book), open_market(small_market)
+    held = cash_of(book)
+    move(book, Kind.WITHDRAWAL, lambda account: max(0, held[account] - 1_00))
+    done = sma.json("collect", *P, code=1)
+    short = {s["account_id"] for s in done["shortfalls"]}
+    run_day(book, market, market.day(-1), recorded_at="2024-12-31T21:00:00+00:00")
+    with book.read() as connection:
+        due = fees_due(connection)
+        table = schema.plans
+        plans = {p.account_id: p for p in connection.execute(select(table))}
+    cash = cash_of(book)
+    assert short <= due.keys()
+    decided = [name for name in due if name in plans and plans[name].status == "solved"]
+    assert decided
+    for name in decided:
+        assert cash[name] >= due[name]
+    assert any("fee_cash" in plans[name].binding for name in decided)

@@ -193,6 +193,7 @@ def _not_traded(reason: Reason, facts: NonTradeFacts) -> str:
 
 _LIMITS: dict[str, str] = {
     "cash_low": "cash at the lower edge of its band",
+    "fee_cash": "the cash kept for a fee that is billed",
     "cash_high": "cash at the upper edge of its band",
     "te_cap": "the cap on tracking error",
     "max_turnover": "the limit on turnover",

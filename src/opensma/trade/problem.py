@@ -6,8 +6,9 @@ has already replaced a loss (W2, W7) is shown to the solver as bought long ago: 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -95,11 +96,13 @@ def taxpayer_problem(
     household: Household,
     states: dict[int, AccountState],
     left_alone: Collection[str] = (),
+    fees: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[Taxpayer, dict[str, BookError]]:
     """The problem of one taxpayer, and why some accounts cannot be part of it today.
 
     Accounts `left_alone` do not trade but still count: their losses forbid purchases (W1), and
-    what they have just bought is not sold elsewhere, where the loss would be washed (W6).
+    what they have just bought is not sold elsewhere, where the loss would be washed (W6). `fees`
+    are cents that accounts owe and have not paid: their cash is raised by them (B26).
     """
     day = universe.view
     members, errors = {}, {}
@@ -107,9 +110,8 @@ def taxpayer_problem(
         if account.account_id in left_alone:
             continue
         try:
-            members[account.account_id] = _account(
-                day, household, account, states[account.account_key]
-            )
+            state, owed = states[account.account_key], fees.get(account.account_id, 0)
+            members[account.account_id] = _account(day, household, account, state, owed)
         except BookError as error:
             errors[account.account_id] = error
     recent = _bought_elsewhere(
@@ -159,15 +161,17 @@ def _loss_groups(
 
 
 def _account(
-    day: DayView, household: Household, account: AccountRecord, state: AccountState
+    day: DayView, household: Household, account: AccountRecord, state: AccountState, owed_cents: int
 ) -> Account:
     profile = household.profile
     rates = (profile.short_rate_micros / MICROS, profile.long_rate_micros / MICROS)
     short_rate, long_rate = rates if account.taxed else (0.0, 0.0)
-    band = (account.cash_low_bps / 1e4, account.cash_high_bps / 1e4)
+    lots = lot_columns(day, account, state)
+    held = float((lots.quantity * day.price_micros[lots.security]).sum()) / MICROS
+    band = _band(account, owed_cents, state.cash_cents / CENTS + held)
     return Account(
         account_id=account.account_id,
-        lots=lot_columns(day, account, state),
+        lots=lots,
         cash=state.cash_cents / CENTS,
         cash_low=band[0],
         cash_high=band[1],
@@ -180,6 +184,15 @@ def _account(
         risk_aversion=_optional(account.risk_aversion_micros, MICROS),
         te_cap=_optional(account.te_cap_bps, 10_000),
     )
+
+
+def _band(account: AccountRecord, owed_cents: int, value: float) -> tuple[float, float]:
+    """The cash band of the rest, and the fee owed on top of it; at most everything (B26)."""
+    low, high = account.cash_low_bps / 1e4, account.cash_high_bps / 1e4
+    if owed_cents <= 0 or value <= 0:
+        return low, high
+    owed = min(1.0, owed_cents / CENTS / value)
+    return owed + low * (1.0 - owed), owed + high * (1.0 - owed)
 
 
 def _optional(value: int | None, scale: int) -> float | None:

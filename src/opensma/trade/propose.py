@@ -7,12 +7,14 @@ where the solver was in trouble, the problem is saved beside the book for `sma c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from opensma import __version__
 from opensma.book.daybook import DayContext
+from opensma.book.debits import fees_due
 from opensma.book.gain_budgets import BudgetYear, budget_years
 from opensma.book.ledger import load_states
 from opensma.book.master import Household
@@ -56,6 +58,14 @@ class DecideShared:
     run_id: str
     skipped: frozenset[str]  # accounts that the opening stopped
     rates: RatesUsed
+    fees: Mapping[str, int]  # cents billed and not collected, by paying account (B26)
+
+    def named(self, plan: Plan) -> Plan:
+        """The plan; where a fee raised the lower edge of cash, that edge is called `fee_cash`."""
+        if plan.account_id not in self.fees:
+            return plan
+        names = ("fee_cash" if one == "cash_low" else one for one in plan.binding)
+        return replace(plan, binding=tuple(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +104,11 @@ def _shared(context: DayContext) -> DecideShared:
     run_id = context.run.run_id
     with context.book.read() as connection:
         stopped = frozenset(e.account_id for e in day_exceptions(connection, run_id))
+        fees = fees_due(connection)
     prepared = Prepared(day.universe)
-    return DecideShared(context.book.url, day, prepared, run_id, stopped, context.run.rates_used)
+    return DecideShared(
+        context.book.url, day, prepared, run_id, stopped, context.run.rates_used, fees
+    )
 
 
 def decide_shard(shared: DecideShared, shard: list[Household]) -> list[Filed]:
@@ -121,7 +134,7 @@ def _decide(
 ) -> Filed:
     """Plans of one taxpayer. An account that the opening stopped has been reported there."""
     key = household.taxpayer.taxpayer_key
-    problem, errors = taxpayer_problem(shared.day, household, states, shared.skipped)
+    problem, errors = taxpayer_problem(shared.day, household, states, shared.skipped, shared.fees)
     exceptions = [_stopped(shared.run_id, name, error) for name, error in errors.items()]
     if not problem.accounts:
         return Filed(key, [], [], [], exceptions, [], None)
@@ -137,7 +150,7 @@ def _decide(
         try:
             filed = [
                 (plan, stored(plan, _plan_context(shared, states[key_of_account[plan.account_id]])))
-                for plan in decided.plans
+                for plan in map(shared.named, decided.plans)
             ]
         except (PlanError, InvariantError) as refused:
             trouble, error = (*trouble, str(refused)), refused

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from opensma.book import runs
+from opensma.book.debits import fees_due
 from opensma.book.gain_budgets import BudgetYear, budget_years
 from opensma.book.ledger import load_states
 from opensma.book.master import Restriction, User
@@ -139,8 +140,9 @@ def standing(
         states = load_states(connection, [a.account_key for a in household.accounts])
         records = on_record(connection, [household])
         years = budget_years(connection, [household], ready.ordinal)
+        fees = fees_due(connection)
         visible = {a.account_id for a in visible_accounts(connection, viewer)}
-    problem, errors = taxpayer_problem(ready.day, household, states)
+    problem, errors = taxpayer_problem(ready.day, household, states, fees=fees)
     if account_id in errors:
         raise errors[account_id]
     members = {a.account_id for a in household.accounts}
