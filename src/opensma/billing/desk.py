@@ -9,10 +9,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from opensma.billing.bridge import Bridge, bridge
+from opensma.billing.clearing import (
+    Clearing,
+    check_preparer,
+    clear,
+    clearings,
+    let_through,
+)
 from opensma.billing.cycle import Period
 from opensma.billing.disclosed import AccountFacts, Brochure
 from opensma.billing.drafts import Draft, Drafts, draft_period
 from opensma.billing.exact import refuse
+from opensma.billing.reperform import Evidence, sample
 from opensma.billing.sources import read_sources
 from opensma.billing.termfile import Record, read_terms, stored, stored_facts
 from opensma.billing.terms import Agreement, FeeSchedule, closed_versions
@@ -24,6 +33,7 @@ from opensma.book.invoices import (
     ledger_of,
     lines_of,
     live_invoices,
+    next_run_id,
     put_invoice,
     put_run,
     put_terms,
@@ -33,6 +43,7 @@ from opensma.book.invoices import (
 from opensma.book.journal import canonical
 from opensma.book.master import AccountRecord, all_records
 from opensma.book.store import Book, Connection
+from opensma.errors import Finding
 from opensma.units import dollars
 
 _KIND_OF: dict[type, str] = {
@@ -56,6 +67,8 @@ class Released:
 
     run_id: str
     drafts: Drafts
+    sample: tuple[Evidence, ...] = ()  # accounts recomputed by the slow path (B32)
+    bridge: Bridge | None = None  # why the fees are not those of the period before (B33)
 
     @property
     def invoices(self) -> list[Draft]:
@@ -186,10 +199,14 @@ def _inversions(records: Sequence[Record]) -> list[str]:
 def preview(book: Book, period: Period) -> Released:
     """What a run would release and hold; writes nothing."""
     with book.read() as connection:
-        return Released("", draft_period(read_sources(connection, period)))
+        sources = read_sources(connection, period)
+        drafts = let_through(draft_period(sources), clearings(connection, period))
+        run_id = next_run_id(connection, period.name)
+    chosen = [d for d in drafts.drafts if not d.held]
+    return Released("", drafts, sample(sources, chosen, run_id), bridge(sources, drafts))
 
 
-def release(book: Book, period: Period, recorded_at: str) -> Released:
+def release(book: Book, period: Period, recorded_at: str, prepared_by: str = "") -> Released:
     """Write every invoice that the checks let through, in one transaction.
 
     Where nothing is new, nothing is written: running a period again changes nothing (B19).
@@ -199,15 +216,38 @@ def release(book: Book, period: Period, recorded_at: str) -> Released:
         made = preview(book, period)
         if not made.invoices:
             return made
+        check_preparer(made.drafts, prepared_by)
         findings = [
             {"agreement": d.agreement, "held": d.held, **f.as_dict()}
             for d in made.drafts.drafts
             for f in d.findings
         ]
+        record = canonical([*findings, _run_record(made, prepared_by)])
         with book.write() as connection:
-            run_id = put_run(connection, period.name, recorded_at, canonical(findings))
+            run_id = put_run(connection, period.name, recorded_at, record)
             drafts = tuple(_write(connection, draft, run_id) for draft in made.drafts.drafts)
-    return Released(run_id, replace(made.drafts, drafts=drafts))
+    return replace(made, run_id=run_id, drafts=replace(made.drafts, drafts=drafts))
+
+
+def _run_record(made: Released, prepared_by: str) -> dict[str, object]:
+    """Who prepared a run and what was recomputed, kept beside its findings (F26, B32)."""
+    by = f"Prepared by {prepared_by}." if prepared_by else "Prepared by nobody who gave a name."
+    differ = sum(e.recomputed_cents != e.billed_cents for e in made.sample)
+    what = f"{by} {len(made.sample):,} accounts recomputed, {differ:,} differ."
+    finding = Finding("warning", "F26", made.drafts.period.name, what, "Kept with the run.")
+    record: dict[str, object] = {"agreement": "", "held": False, **finding.as_dict()}
+    record["sample"] = [asdict(e) for e in made.sample]
+    return {**record, "prepared_by": prepared_by} if prepared_by else record
+
+
+def release_held(
+    book: Book, period: Period, agreement: str, by: str, reason: str, recorded_at: str
+) -> Clearing:
+    """A second person lets a held agreement through; the next run then includes it (F26)."""
+    with book.only_run():
+        drafts = preview(book, period).drafts
+        with book.write() as connection:
+            return clear(connection, drafts, agreement, by, reason, recorded_at)[0]
 
 
 def _write(connection: Connection, draft: Draft, run_id: str) -> Draft:

@@ -46,6 +46,7 @@ class Draft:
     invoice: InvoiceRow | None = None
     lines: tuple[InvoiceLineRow, ...] = ()
     ledger: tuple[FeeLedgerRow, ...] = ()
+    cleared_by: str = ""  # the second person, where one let a hold through (F26)
 
     @property
     def held(self) -> bool:

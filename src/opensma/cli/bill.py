@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from opensma.cli import _bill_collect, _bill_corrections, _bill_documents
+from opensma.cli import _bill_collect, _bill_corrections, _bill_documents, _bill_release
 from opensma.cli.output import Decorator, book_option, emit_json, json_option, note, table
 from opensma.units import dollars
 
@@ -33,6 +34,7 @@ def group() -> None:
 
 group.add_command(_bill_documents.command)
 group.add_command(_bill_corrections.command)
+group.add_command(_bill_release.command)
 group.add_command(_bill_collect.collect_command)
 group.add_command(_bill_collect.open_command)
 
@@ -78,9 +80,10 @@ def preview_command(period_name: str, book: str, as_json: bool) -> int:
 
 @group.command("run")
 @period_option
+@click.option("--by", default="", metavar="NAME", help="Who prepares the run; kept with it.")
 @book_option
 @json_option
-def run_command(period_name: str, book: str, as_json: bool) -> int:
+def run_command(period_name: str, by: str, book: str, as_json: bool) -> int:
     """Check and release a period's invoices; what fails a check is held, and the exit code 1.
 
     Running it again bills only what is new. No cash moves yet: `sma bill collect` takes it.
@@ -89,7 +92,7 @@ def run_command(period_name: str, book: str, as_json: bool) -> int:
     from opensma.billing.desk import release
     from opensma.book.store import open_book
 
-    made = release(open_book(book), parse_period(period_name), _now())
+    made = release(open_book(book), parse_period(period_name), _now(), by)
     return _show(made, as_json, released=True)
 
 
@@ -176,6 +179,7 @@ def _show(made: Released, as_json: bool, *, released: bool) -> int:
     billed = sum(d.invoice.amount_cents for d in made.invoices if d.invoice)
     nothing = not made.drafts.drafts
     status = "preview" if not released else "released" if made.run_id else "held"
+    way = made.bridge
     document: dict[str, Any] = {
         "period": made.drafts.period.name,
         "status": "nothing_to_do" if nothing else status,
@@ -186,6 +190,8 @@ def _show(made: Released, as_json: bool, *, released: bool) -> int:
         "held": [as_document(d) for d in made.held],
         "already": [{"agreement": r.agreement, "invoice": r.invoice_id, "cents": r.amount_cents}
                     for r in made.drafts.already],
+        "sample": [asdict(e) for e in made.sample],
+        "bridge": asdict(way) if way else None,
     }  # fmt: skip
     if as_json:
         emit_json(document)
@@ -223,6 +229,14 @@ def _print(made: Released, document: dict[str, Any], released: bool) -> None:
     hidden = max(len(made.invoices), len(findings)) - _SHOWN
     if hidden > 0:
         note(f"{hidden:,} more rows: --json has all of them.")
+    way = made.bridge
+    if way and way.before_cents:
+        steps = [(name, dollars(cents)) for name, cents in way.steps.items() if cents]
+        ends = (way.before, dollars(way.before_cents)), (period, dollars(way.now_cents))
+        table("From the period before", ("", "amount"), [ends[0], *steps, ends[1]])
+    if made.sample:
+        differ = sum(e.billed_cents != e.recomputed_cents for e in made.sample)
+        click.echo(f"Recomputed another way: {len(made.sample):,} accounts, {differ:,} differ.")
     click.echo(
         f"Invoices: {len(made.invoices):,}, {dollars(document['billed_cents'])} billed. "
         f"Agreements held: {len(made.held):,}. Billed before: {already:,}."
