@@ -10,6 +10,7 @@ import pytest
 
 from opensma.errors import InputError
 from opensma.growth.events import MOST_BYTES, read_batch, receive
+from opensma.growth.privacy import erase
 from opensma.growth.warehouse.store import open_warehouse, query
 
 NOW = datetime(2024, 12, 31, tzinfo=UTC)
@@ -96,3 +97,19 @@ def test_large_bodies_and_batches_are_refused() -> None:
         read_batch(b" " * (MOST_BYTES + 1))
     with pytest.raises(InputError, match="1 to 500"):
         read_batch(body(*(event(f"e{i}") for i in range(501))))
+
+
+def test_an_erased_person_leaves_no_hashed_address_in_what_was_captured() -> None:
+    connection = open_warehouse(None)
+    connection.execute(
+        "INSERT INTO person VALUES ('p1', NULL, NULL, NULL, 'advisor', 'granted', "
+        "'2024-01-01', NULL)"
+    )
+    connection.execute(
+        "INSERT INTO alias VALUES ('email_hmac', ?, 'p1', NULL, 'verified', 'crm', '2024-01-01')",
+        [HMAC],
+    )
+    take(connection, body(event("e1", email_hmac=HMAC, consent=GRANTED)))
+    assert erase(connection, "p1").removed["capture"] == 1
+    assert query(connection, "SELECT * FROM capture") == []
+    assert query(connection, "SELECT count(*) AS n FROM touch") == [{"n": 1}]

@@ -14,7 +14,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from opensma.errors import InputError
-from opensma.growth.warehouse.schema import LAWFUL, LOADED
+from opensma.growth.warehouse.schema import LAWFUL, LOADED, RECEIVED, create_sql
 from opensma.growth.warehouse.store import changed, first_row, query
 
 if TYPE_CHECKING:
@@ -104,7 +104,15 @@ def erase(connection: Connection, person_id: str) -> Erased:
         connection, "SELECT count(DISTINCT person_id) FROM person WHERE person_id LIKE 'erased-%'"
     )
     token = f"erased-{(row[0] if row else 0) + 1:06d}"
-    removed = {
+    for table_of_events in RECEIVED:  # a warehouse may be older than they are
+        connection.execute(create_sql(table_of_events))
+    captured = changed(
+        connection,
+        "DELETE FROM capture WHERE email_hmac IN (SELECT id_value FROM alias "
+        "WHERE id_type = 'email_hmac' AND person_id = ?)",
+        [person_id],
+    )
+    removed = {"capture": captured} | {
         table: changed(connection, f"DELETE FROM {table} WHERE person_id = ?", [person_id])
         for table in ("alias", "consent", "person_of")
     }
