@@ -26,6 +26,7 @@ from opensma.market import Market
 from opensma.measure.after_tax import TaxAlpha, TaxRates, tax_alpha, unrealised_share
 from opensma.measure.conventions import Conventions, ShadowStart
 from opensma.measure.dietz import modified_dietz
+from opensma.measure.fees_book import as_gross
 from opensma.measure.length import PeriodReturn
 from opensma.measure.losses import harvest_yield
 from opensma.measure.performance import (
@@ -91,6 +92,7 @@ def account_tax_management(
     with book.read() as connection:
         account = find_account(connection, found.account_id)
         series = account_series(connection, [account.account_key])[account.account_key]
+        gross = as_gross(connection, found.account_id, series)
         profiles = [
             p for p in all_records(connection, TaxProfile) if p.taxpayer_id == account.taxpayer_id
         ]
@@ -105,8 +107,8 @@ def account_tax_management(
     short, long = (rates_on(profiles, series.days[rows], n) for n in ("short_rate", "long_rate"))
     if short is None or long is None:
         return None
-    daily = after_tax_daily(series, rows, realised, short, long)
-    liquid = _mark_to_liquidation(series, rows, marks, daily, overhang, (short, long))
+    daily = after_tax_daily(gross, rows, realised, short, long)
+    liquid = _mark_to_liquidation(gross, rows, marks, daily, overhang, (short, long))
     missing: list[str] = []
     rates = TaxRates(float(short[-1]), float(long[-1]), float(long[-1]))
     shadow = _shadow(series, marks, overhang, market, rates, found, start, missing)

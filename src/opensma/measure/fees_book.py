@@ -79,6 +79,11 @@ def before_fees(series: DailyValues, taken: Ints) -> DailyValues:
     return replace(series, outflow_cents=series.outflow_cents + taken)
 
 
+def as_gross(connection: Connection, account_id: str, series: DailyValues) -> DailyValues:
+    """`before_fees` with what collected fees took out of this account."""
+    return before_fees(series, taken_days(booked_fees(connection, [account_id]), series.days))
+
+
 def fee_days(
     fees: Sequence[BookedFee], days: Ints, timing: FeeTiming = FeeTiming.DEBIT_DATE
 ) -> Ints:

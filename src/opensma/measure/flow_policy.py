@@ -23,6 +23,7 @@ from opensma.calendar import parse_date
 from opensma.errors import InputError
 from opensma.measure.conventions import Conventions, DatedConventions, LargeFlow, in_force
 from opensma.measure.dietz import is_large, modified_dietz, significant_months
+from opensma.measure.fees_book import as_gross
 from opensma.measure.performance import Performance, month_marks, sessions_of
 from opensma.measure.refusals import refuse
 from opensma.measure.returns import linked, series_returns
@@ -135,11 +136,15 @@ def account_policy_months(
     with book.read() as connection:
         account = find_account(connection, found.account_id)
         series = account_series(connection, [account.account_key])[account.account_key]
-    return policy_months(series, found, policy)
+        gross = as_gross(connection, found.account_id, series)
+    return policy_months(series, found, policy, gross)
 
 
 def policy_months(
-    series: DailyValues, found: Performance, policy: Sequence[DatedConventions]
+    series: DailyValues,
+    found: Performance,
+    policy: Sequence[DatedConventions],
+    gross: DailyValues | None = None,
 ) -> list[PolicyMonth]:
     """Months of a measured period in which the policy then in force names a flow.
 
@@ -147,7 +152,8 @@ def policy_months(
     """
     rows = sessions_of(found, series)
     marks = month_marks(series.days, rows)
-    daily = series_returns(series.value_cents, series.inflow_cents, series.outflow_cents)
+    earned = gross or series  # a collected fee is given back, and is no flow
+    daily = series_returns(earned.value_cents, earned.inflow_cents, earned.outflow_cents)
     net = series.inflow_cents - series.outflow_cents
     months = []
     for before, end in pairwise(marks.tolist()):

@@ -20,6 +20,7 @@ from opensma.book.master import AccountRecord, all_records
 from opensma.book.series import DailyValues, account_series
 from opensma.book.store import Book
 from opensma.errors import InputError
+from opensma.measure.fees_book import as_gross
 from opensma.measure.length import PeriodReturn
 from opensma.measure.money_weighted import SinceInception, since_inception
 from opensma.measure.refusals import refuse
@@ -147,6 +148,11 @@ def household_performance(book: Book, taxpayer_id: str) -> HouseholdPerformance:
         known = account_series(connection, keys)
         several = known if len(known) > 1 else {}
         journals = {k: list(read_journal(connection, [k])) for k in several}
+        gross = [
+            as_gross(connection, a.account_id, known[a.account_key])
+            for a in accounts
+            if a.account_key in known
+        ]
     if not known:
         refuse(
             "no_values",
@@ -155,8 +161,9 @@ def household_performance(book: Book, taxpayer_id: str) -> HouseholdPerformance:
             remedy="sma account list --json names the taxpayer of each account.",
         )
     own = [known[a.account_key] for a in accounts if a.account_key in known]
-    whole = together(own, moved_inside(journals, known))
-    returns = series_returns(whole.value_cents, whole.inflow_cents, whole.outflow_cents)
+    inside = moved_inside(journals, known)
+    whole, earned = together(own, inside), together(gross, inside)
+    returns = series_returns(earned.value_cents, earned.inflow_cents, earned.outflow_cents)
     dates = [date.fromordinal(int(day)) for day in whole.days]
     amounts = (whole.outflow_cents - whole.inflow_cents).tolist()
     amounts[-1] += int(whole.value_cents[-1])

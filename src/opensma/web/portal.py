@@ -24,6 +24,7 @@ from opensma.book.views import AccountView, ProgramView, account_view, activity_
 from opensma.errors import InputError, OpensmaError
 from opensma.market import Market
 from opensma.measure.after_tax_book import account_tax_management
+from opensma.measure.fees_book import as_gross
 from opensma.measure.losses_book import losses_worth
 from opensma.measure.performance import Performance, account_performance
 from opensma.report.charts import value_chart
@@ -232,7 +233,9 @@ class Portal:
         first = performance.opening(period, series)
         levels = self.market.benchmark_index()
         name = view.account.account_id
-        return performance.growth_lines(name, series, self.market.days, levels, first)
+        with self.book.read() as connection:
+            gross = as_gross(connection, name, series)
+        return performance.growth_lines(name, gross, self.market.days, levels, first)
 
     def taxes(self, request: Request) -> Response:
         """A tax year of an account or a taxpayer: realised, carryforward, wash calendar, forms."""
