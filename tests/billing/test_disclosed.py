@@ -23,7 +23,12 @@ BROCHURE: dict[str, Any] = {
 FACTS: dict[str, Any] = {"account": "A1", "version": 1, "valid_from": "2024-01-01"}
 
 
-def load(desk: Desk, house: Any = None, brochure: Any = None, facts: Any = None) -> None:  # noqa: F811
+def load(
+    desk: Desk,  # noqa: F811
+    house: Any = None,
+    brochure: Any = None,
+    facts: Any = None,
+) -> None:
     document = {
         "schedules": [TIERED],
         "agreements": [{**HOUSE, "brochure": "2A", **(house or {})}],
@@ -99,12 +104,18 @@ def test_what_differs_from_disclosure_is_found_alone(
         ({}, {"charges": [{"kind": "custody", "day": "2024-11-04", "amount": "90"}]}),
     ],
 )  # fmt: skip
-def test_what_is_within_terms_is_not_found(desk: Desk, house: Any, facts: Any) -> None:  # noqa: F811
+def test_what_is_within_terms_is_not_found(
+    desk: Desk,  # noqa: F811
+    house: Any,
+    facts: Any,
+) -> None:
     load(desk, house, None, facts)
     assert not desk.findings()
 
 
-def test_f16_a_credit_for_another_kind_or_too_small_does_not_count(desk: Desk) -> None:  # noqa: F811
+def test_f16_a_credit_for_another_kind_or_too_small_does_not_count(
+    desk: Desk,  # noqa: F811
+) -> None:
     short = {"period": "2024Q4", "amount": "39.99", "reason": "12b-1", "offset": "12b-1"}
     other = {"period": "2024Q4", "amount": "99", "reason": "late", "offset": "affiliate_fund"}
     received = [{"kind": "12b-1", "period": "2024Q4", "amount": "40"}]

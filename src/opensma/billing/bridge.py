@@ -54,7 +54,7 @@ def bridge(sources: Sources, drafts: Drafts) -> Bridge:
         if r.period in (past, sources.period.name)
     ]
     periods = [r.period for r in sources.live if r.period in (past, sources.period.name)]
-    made = [(d.agreement, d.lines, d.ledger) for d in drafts.drafts if not d.held]
+    made: list[_Rows] = [(d.agreement, d.lines, d.ledger) for d in drafts.drafts if not d.held]
     old = _sides(rows for rows, name in zip(kept, periods, strict=True) if name == past)
     new = _sides([r for r, name in zip(kept, periods, strict=True) if name != past] + made)
     held = {d.agreement for d in drafts.drafts if d.held}

@@ -15,6 +15,7 @@ from opensma.errors import BookError, InputError
 from opensma.market import open_market
 from opensma.report.documents.desk import open_desk
 from opensma.report.documents.invoice import invoice_data, invoice_pdf
+from opensma.report.documents.render import render
 from opensma.report.documents.statement import statement_data
 from opensma.report.words import money
 from opensma.units import dollars
@@ -110,6 +111,32 @@ def test_b31_the_statement_quotes_the_same_fee(
         lines = lines_of(connection, identity)
     assert data["fees"]["total"] == money(sum(line.amount_cents for line in lines))
     assert [row[2] for row in data["fees"]["rows"]] == [line.sentence for line in lines]
+
+
+def test_m19_a_statement_shows_net_beside_gross_and_names_the_invoice(
+    book: Book, invoice: tuple[str, str], small_market: Path
+) -> None:
+    account, identity = invoice
+    data = statement_data(open_desk(book, open_market(small_market), PERIOD), account)
+    assert all(identity in row[1] for row in data["fees"]["rows"])
+    period = dict(zip(data["returns"]["heads"], data["returns"]["rows"][0], strict=True))
+    assert period["Fees"] == data["fees"]["total"]
+    gross, net = (float(period[name].rstrip("%")) for name in ("Gross", "Net of fees"))
+    assert net < gross
+    text = text_of(render("statement", data, PERIOD.end))
+    assert period["Net of fees"] in text
+    assert identity in text
+    assert "had no invoice yet" in text  # earlier quarters were never billed
+
+
+def test_without_any_invoice_the_net_return_is_missing_and_says_why(
+    book: Book, small_market: Path
+) -> None:
+    desk = open_desk(book, open_market(small_market), PERIOD)
+    account = next(a for a in sorted(desk.accounts) if desk.accounts[a].opened < "2024-06-30")
+    returns = statement_data(desk, account)["returns"]
+    assert {row[2] for row in returns["rows"]} == {"-"}
+    assert any("no management fee has been invoiced" in note for note in returns["notes"])
 
 
 def test_a_statement_without_the_periods_invoice_does_not_issue(
