@@ -40,8 +40,9 @@ def test_lists_end_in_and() -> None:
 @pytest.mark.parametrize("kind", Kind)
 def test_every_business_event_has_words(kind: Kind) -> None:
     sale = kind.value in ("sell", "cash_in_lieu", "cash_merger", "worthless")
+    source = "fee/I1/D1" if kind is Kind.FEE else ""
     row = ActivityRow(
-        1, kind.value, date(2025, 1, 2), date(2025, 1, 3), "", "", ("ACME",), 100,
+        1, kind.value, date(2025, 1, 2), date(2025, 1, 3), "", source, ("ACME",), 100,
         -50 if sale else None, 20 if kind.value in ("wash_adjustment", "loss_disallowed") else None,
         "",
     )  # fmt: skip
