@@ -6,9 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tests.viewers import viewer
 
 from opensma.book.ledger import load_states
-from opensma.book.master import AccountRecord, User, all_records
+from opensma.book.master import AccountRecord, all_records
+from opensma.book.rights import Role, Scope
 from opensma.book.store import Book, open_book
 from opensma.book.taxcalendar import CalendarDay, OpenLoss, calendar_days
 from opensma.book.taxviews import TaxYear, tax_year
@@ -174,7 +176,6 @@ def test_i10_a_viewer_of_one_account_gets_no_figure_of_the_household(
     with book.write() as connection:
         from opensma.book import schema
 
-        other = User("u-x", "X", "advisor", "adv-nobody")
         table = schema.accounts
         was = account.advisor_id
         change = table.update().where(table.c.account_id == account.account_id)
@@ -187,13 +188,15 @@ def test_i10_a_viewer_of_one_account_gets_no_figure_of_the_household(
         )
         connection.execute(change.values(advisor_id=new))
     try:
-        view = tax_year(book, account.account_id, viewer=replace(other, scope_id=new))
+        view = tax_year(book, account.account_id, viewer=viewer(Role.ADVISOR, Scope.ADVISOR, new))
         assert view.household is None
         assert [a.account.account_id for a in view.accounts] == [account.account_id]
         shown = {r.account_id for r in (*view.losses, *view.purchases, *view.dividends)}
         assert shown <= {account.account_id}
         with pytest.raises(BookError):
-            tax_year(book, account.account_id, viewer=other)
+            tax_year(
+                book, account.account_id, viewer=viewer(Role.ADVISOR, Scope.ADVISOR, "adv-nobody")
+            )
     finally:
         with book.write() as connection:
             connection.execute(change.values(advisor_id=was))

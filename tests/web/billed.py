@@ -11,7 +11,7 @@ from tests.web.shown import Shown
 from opensma.billing.cycle import parse_period
 from opensma.billing.desk import load_terms, release, take_back
 from opensma.book.invoices import InvoiceRow, live_invoices
-from opensma.book.master import User
+from opensma.book.rights import Viewer
 from opensma.book.store import Book, open_book
 from opensma.market import Market
 from opensma.web import create_app
@@ -33,7 +33,7 @@ class Billed:
     members: tuple[str, str]
     unbilled: str
 
-    def client(self, viewer: User | None = None) -> TestClient:
+    def client(self, viewer: Viewer | None = None) -> TestClient:
         app = create_app(self.book, self.market, viewer)
         return TestClient(app, base_url="http://127.0.0.1")
 

@@ -5,9 +5,9 @@ import re
 import httpx
 import pytest
 from tests.report.documents.papers import TYPST, text_of
+from tests.viewers import owner
 from tests.web.shown import Shown
 
-from opensma.book.master import User
 from opensma.report.words import money
 from opensma.web import create_app, documents
 
@@ -56,8 +56,8 @@ def test_what_does_not_exist_is_not_found(portal: Shown, name: str) -> None:
 async def test_another_persons_documents_are_not_there(portal: Shown) -> None:
     mine, other = portal.view.rows[0].account, portal.view.rows[-1].account
     assert mine.owner_id != other.owner_id
-    owner = User("u", "Owner", "owner", mine.owner_id)
-    app = create_app(portal.book, portal.market, owner)
+    themselves = owner(mine.owner_id)
+    app = create_app(portal.book, portal.market, themselves)
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url=portal.address) as client:
         for tail in ("", "/statement-2024Q4.pdf", "/tax-pack-2024.pdf"):

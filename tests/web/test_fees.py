@@ -5,11 +5,11 @@ import io
 import re
 
 import pytest
+from tests.viewers import owner
 from tests.web.billed import Billed
 from tests.web.shown import Shown
 
 from opensma.book.invoices import lines_of
-from opensma.book.master import User
 from opensma.units import dollars
 
 
@@ -56,7 +56,7 @@ def test_an_owner_sees_own_lines_of_a_shared_invoice_and_no_whole_one(
 ) -> None:
     mine, other = billed.members
     account = next(r.account for r in portal.view.rows if r.account.account_id == mine)
-    client = billed.client(User("u", "Owner", "owner", account.owner_id))
+    client = billed.client(owner(account.owner_id))
     answer = client.get(f"/accounts/{mine}/fees")
     assert answer.status_code == 200
     assert other not in answer.text

@@ -10,10 +10,11 @@ from datetime import date
 import httpx
 import numpy as np
 import pytest
+from tests.viewers import owner
 from tests.web.shown import Shown
 from tests.web.test_pages import shown, text_of
 
-from opensma.book.master import AccountRecord, User, all_records
+from opensma.book.master import AccountRecord, all_records
 from opensma.book.series import DailyValues, account_series
 from opensma.book.taxviews import tax_year
 from opensma.measure.after_tax_book import account_tax_management
@@ -158,7 +159,7 @@ def test_the_account_page_leads_to_its_performance(portal: Shown) -> None:
 
 def test_an_owner_sees_own_performance_and_no_other(portal: Shown) -> None:
     mine, other = portal.view.rows[0].account, portal.view.rows[-1].account
-    app = create_app(portal.book, portal.market, User("u", "Owner", "owner", mine.owner_id))
+    app = create_app(portal.book, portal.market, owner(mine.owner_id))
 
     async def ask(path: str) -> int:
         transport = httpx.ASGITransport(app)

@@ -9,10 +9,10 @@ from functools import partial
 
 import httpx
 import pytest
+from tests.viewers import owner
 from tests.web.shown import Shown
 from tests.web.test_pages import shown, text_of
 
-from opensma.book.master import User
 from opensma.book.taxcalendar import calendar_days
 from opensma.book.taxviews import TaxYear, tax_year
 from opensma.report.words import day_words
@@ -114,8 +114,8 @@ def test_words_that_mean_nothing_are_ignored(portal: Shown, words: str) -> None:
 def test_an_owner_sees_own_taxes_and_no_others(portal: Shown) -> None:
     mine, other = portal.view.rows[0].account, portal.view.rows[-1].account
     assert mine.taxpayer_id != other.taxpayer_id
-    owner = User("u", "Owner", "owner", mine.owner_id)
-    app = create_app(portal.book, portal.market, owner)
+    themselves = owner(mine.owner_id)
+    app = create_app(portal.book, portal.market, themselves)
 
     async def ask(path: str) -> int:
         transport = httpx.ASGITransport(app)

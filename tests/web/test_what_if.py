@@ -7,10 +7,10 @@ from functools import partial
 
 import httpx
 import pytest
+from tests.viewers import owner
 from tests.web.shown import Shown
 from tests.web.test_pages import shown, text_of
 
-from opensma.book.master import User
 from opensma.book.runs import RatesUsed
 from opensma.report.what_if import verdict
 from opensma.tax.marginal import CARRIED_SHARE_MICROS
@@ -100,7 +100,7 @@ def test_a_conflict_is_named(portal: Shown) -> None:
 
 def test_nobody_sees_what_if_of_an_account_that_is_not_theirs(portal: Shown) -> None:
     mine, other = portal.view.rows[0].account, portal.view.rows[-1].account
-    app = create_app(portal.book, portal.market, User("u", "Owner", "owner", mine.owner_id))
+    app = create_app(portal.book, portal.market, owner(mine.owner_id))
 
     async def ask(path: str) -> int:
         transport = httpx.ASGITransport(app)

@@ -33,6 +33,7 @@ from opensma.tax.lots import LOT_COLUMNS
 
 _LEFT_OUT = {
     "account_state",  # a cache: decoded in lots.parquet, made again from the journal
+    "grants",
     "users",  # who may look is a matter of this installation
     "settings",
     "progress",

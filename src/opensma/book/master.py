@@ -119,12 +119,25 @@ class Restriction:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Someone who may look: a manager sees a program, an advisor or owner what is theirs."""
+    """Someone who may sign in; what they see is a matter of their grants."""
 
     user_id: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role of a user over a scope, between two days (see `rights.py`)."""
+
+    grant_id: str
+    user_id: str
     role: str
+    scope: str  # book, program, advisor, taxpayer, owner or account
     scope_id: str
+    tax_year: int | None  # the only year that is seen, None for all
+    valid_from: str
+    valid_to: str | None  # the last day; open while None
+    granted_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +162,7 @@ Record = (
     | AccountRecord
     | Restriction
     | User
+    | Grant
     | Security
 )
 _TABLES: dict[type, Table] = {
@@ -161,6 +175,7 @@ _TABLES: dict[type, Table] = {
     AccountRecord: schema.accounts,
     Restriction: schema.restrictions,
     User: schema.users,
+    Grant: schema.grants,
     Security: schema.securities,
 }
 R = TypeVar("R")

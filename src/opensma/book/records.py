@@ -13,7 +13,8 @@ from sqlalchemy import Connection, select
 from opensma.book import runs, schema
 from opensma.book.journal import Booked, Kind
 from opensma.book.ledger import read_journal
-from opensma.book.master import AccountRecord, Restriction, User
+from opensma.book.master import AccountRecord, Restriction
+from opensma.book.rights import Viewer
 from opensma.book.store import Book
 from opensma.book.tradeviews import TradeView, state_before
 from opensma.book.views import Decision, decision_of, household_of
@@ -95,7 +96,7 @@ class TradeRecord:
     matches: tuple[WashMatch, ...]
 
 
-def trade_record(book: Book, trade_id: str, viewer: User | None = None) -> TradeRecord:
+def trade_record(book: Book, trade_id: str, viewer: Viewer | None = None) -> TradeRecord:
     """Everything on record about one trade; BookError trade.unknown, also when not the viewer's."""
     with book.read() as connection:
         table = schema.plan_trades

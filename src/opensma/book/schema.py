@@ -134,12 +134,19 @@ restrictions = _table(
     _need("reason"),
     Index("ix_restrictions_account_id", "account_id"),
 )
-users = _table(
-    "users",
-    _key("user_id", Text),
-    _need("name"),
-    _need("role"),  # manager, advisor or owner
-    _need("scope_id"),  # program, advisor or owner id: what the role may see
+users = _table("users", _key("user_id", Text), _need("name"))
+grants = _table(
+    "grants",
+    _key("grant_id", Text),
+    _need("user_id", Text, ForeignKey("users.user_id")),
+    _need("role"),
+    _need("scope"),  # book, program, advisor, taxpayer, owner or account
+    _need("scope_id"),
+    Column("tax_year", Whole),
+    _need("valid_from"),
+    Column("valid_to", Text),
+    _need("granted_by"),
+    Index("ix_grants_user_id", "user_id"),
 )
 
 # Facts -----------------------------------------------------------------------------------------

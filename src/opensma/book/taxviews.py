@@ -21,9 +21,9 @@ from opensma.book.master import (
     Security,
     TaxpayerRecord,
     TaxProfile,
-    User,
     all_records,
 )
+from opensma.book.rights import Right, Viewer
 from opensma.book.store import Book
 from opensma.book.taxcalendar import (
     DividendLot,
@@ -131,7 +131,7 @@ def tax_year(
     name: str,
     year: int | None = None,
     as_of: date | None = None,
-    viewer: User | None = None,
+    viewer: Viewer | None = None,
     assumed: Assumptions | None = None,
 ) -> TaxYear:
     """The year of an account or a taxpayer; by default the year and day of the newest run.
@@ -139,7 +139,7 @@ def tax_year(
     BookError account.unknown, also when not the viewer's; InputError tax.as_of, tax.year.
     """
     with book.read() as connection:
-        account_id, taxpayer, seen = _subject(connection, name, viewer)
+        account_id, taxpayer, seen = _subject(connection, name, viewer, year)
         history = read_history(connection, taxpayer.taxpayer_id)
         securities = securities_by_key(connection)
         day = _as_of(connection, history, as_of)
@@ -158,10 +158,10 @@ def tax_year(
 
 
 def _subject(
-    connection: Connection, name: str, viewer: User | None
+    connection: Connection, name: str, viewer: Viewer | None, year: int | None
 ) -> tuple[str | None, TaxpayerRecord, frozenset[str]]:
     """The account (or None), its taxpayer, and which accounts of it the viewer may see."""
-    visible = visible_accounts(connection, viewer)
+    visible = visible_accounts(connection, viewer, Right.TAXES, year)
     account = next((a for a in visible if a.account_id == name), None)
     wanted = account.taxpayer_id if account else name
     seen = frozenset(a.account_id for a in visible if a.taxpayer_id == wanted)

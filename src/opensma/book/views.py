@@ -39,13 +39,13 @@ from opensma.book.master import (
     Strategy,
     TaxpayerRecord,
     TaxProfile,
-    User,
     all_records,
     households,
     some_records,
 )
 from opensma.book.names import key_map
 from opensma.book.plans import PlanRates, StoredPlan, rates_of
+from opensma.book.rights import Viewer
 from opensma.book.series import DailyValues, account_series
 from opensma.book.state import AccountState
 from opensma.book.store import Book
@@ -198,7 +198,7 @@ class ActivityRow:
     hash: str
 
 
-def program_view(book: Book, viewer: User | None = None) -> ProgramView:
+def program_view(book: Book, viewer: Viewer | None = None) -> ProgramView:
     """The accounts that the viewer may see with figures, the newest day and its exceptions."""
     with book.read() as connection:
         run = runs.latest_run(connection)
@@ -217,14 +217,14 @@ def program_view(book: Book, viewer: User | None = None) -> ProgramView:
         )
 
 
-def program_rows(book: Book, viewer: User | None = None) -> list[ProgramRow]:
+def program_rows(book: Book, viewer: Viewer | None = None) -> list[ProgramRow]:
     """The accounts that the viewer may see, by account id."""
     with book.read() as connection:
         return _program_rows(connection, runs.latest_run(connection), viewer)
 
 
 def account_view(
-    book: Book, market: Market, account_id: str, viewer: User | None = None
+    book: Book, market: Market, account_id: str, viewer: Viewer | None = None
 ) -> AccountView:
     """One account at the prices of the newest day run (or the market's last before any run).
 
@@ -238,14 +238,14 @@ def account_view(
         return _account_view(connection, market, account, siblings, run, day)
 
 
-def account_decision(book: Book, account_id: str, viewer: User | None = None) -> Decision:
+def account_decision(book: Book, account_id: str, viewer: Viewer | None = None) -> Decision:
     """What the newest day decided for one account; needs no market."""
     with book.read() as connection:
         account = seen_account(connection, account_id, viewer)
         return decision_of(connection, account, runs.latest_run(connection))
 
 
-def activity(book: Book, account_id: str, viewer: User | None = None) -> list[ActivityRow]:
+def activity(book: Book, account_id: str, viewer: Viewer | None = None) -> list[ActivityRow]:
     """The account's journal, newest first."""
     with book.read() as connection:
         account = seen_account(connection, account_id, viewer)
@@ -265,7 +265,7 @@ class ActivityPage:
 
 
 def activity_page(
-    book: Book, account_id: str, page: int, size: int, viewer: User | None = None
+    book: Book, account_id: str, page: int, size: int, viewer: Viewer | None = None
 ) -> ActivityPage:
     """A page of the account's journal (the last one when there are fewer); the rest is not read."""
     with book.read() as connection:
@@ -306,7 +306,7 @@ def household_of(connection: Connection, account: AccountRecord, day: str) -> Ho
 
 
 def _program_rows(
-    connection: Connection, run: runs.Run | None, viewer: User | None
+    connection: Connection, run: runs.Run | None, viewer: Viewer | None
 ) -> list[ProgramRow]:
     accounts = visible_accounts(connection, viewer)
     taxpayers = {t.taxpayer_id: t.name for t in all_records(connection, TaxpayerRecord)}

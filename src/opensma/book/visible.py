@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from opensma.book import schema
 from opensma.book.master import (
     AccountRecord,
+    Grant,
     Strategy,
     User,
     all_records,
@@ -20,17 +20,26 @@ from opensma.book.master import (
     some_records,
     unknown_account,
 )
+from opensma.book.rights import Right, Viewer, allowed, in_force
 
 
-def visible_accounts(connection: Connection, viewer: User | None) -> list[AccountRecord]:
-    """Accounts that the viewer may see, in order of account id."""
+def visible_accounts(
+    connection: Connection,
+    viewer: Viewer | None,
+    right: Right = Right.HOLDINGS,
+    year: int | None = None,
+) -> list[AccountRecord]:
+    """Accounts on which the viewer has the right, in order of account id."""
     accounts = all_records(connection, AccountRecord)
     programs = _program_of_strategy(connection)
-    return [a for a in accounts if may_see(viewer, a, programs[a.strategy_id])]
+    return [a for a in accounts if allowed(viewer, a, programs[a.strategy_id], right, year)]
 
 
 def visible_siblings(
-    connection: Connection, account: AccountRecord, viewer: User | None
+    connection: Connection,
+    account: AccountRecord,
+    viewer: Viewer | None,
+    right: Right = Right.HOLDINGS,
 ) -> tuple[AccountRecord, ...]:
     """Other accounts of the same taxpayer that the viewer may see, in order of account id."""
     programs = _program_of_strategy(connection)
@@ -38,45 +47,44 @@ def visible_siblings(
     return tuple(
         a
         for a in same
-        if a.account_id != account.account_id and may_see(viewer, a, programs[a.strategy_id])
+        if a.account_id != account.account_id and allowed(viewer, a, programs[a.strategy_id], right)
     )
 
 
 def visible_among(
-    connection: Connection, account_ids: Iterable[str], viewer: User | None
+    connection: Connection,
+    account_ids: Iterable[str],
+    viewer: Viewer | None,
+    right: Right = Right.HOLDINGS,
 ) -> list[AccountRecord]:
     """Of these accounts those that the viewer may see, in order of account id."""
     programs = _program_of_strategy(connection)
     named = some_records(connection, AccountRecord, "account_id", sorted(account_ids))
-    return [a for a in named if may_see(viewer, a, programs[a.strategy_id])]
+    return [a for a in named if allowed(viewer, a, programs[a.strategy_id], right)]
 
 
-def may_see(viewer: User | None, account: AccountRecord, program_id: str) -> bool:
-    """Managers see their program, advisors and owners what is theirs; other roles nothing."""
-    if viewer is None:
-        return True
-    own = {
-        "manager": program_id,
-        "advisor": account.advisor_id,
-        "owner": account.owner_id,
-    }
-    return viewer.role in own and own[viewer.role] == viewer.scope_id
-
-
-def seen_account(connection: Connection, account_id: str, viewer: User | None) -> AccountRecord:
-    """One account; BookError account.unknown when it does not exist or is not the viewer's."""
+def seen_account(
+    connection: Connection,
+    account_id: str,
+    viewer: Viewer | None,
+    right: Right = Right.HOLDINGS,
+    year: int | None = None,
+) -> AccountRecord:
+    """One account; BookError account.unknown when it does not exist or the right is missing."""
     account = find_account(connection, account_id)
     program = _program_of_strategy(connection)[account.strategy_id]
-    if not may_see(viewer, account, program):
+    if not allowed(viewer, account, program, right, year):
         raise unknown_account(account_id)
     return account
 
 
-def find_user(connection: Connection, user_id: str) -> User | None:
-    """A user by id, None where the book knows no such user."""
-    table = schema.users
-    row = connection.execute(select(table).where(table.c.user_id == user_id)).first()
-    return None if row is None else User(*row)
+def find_viewer(connection: Connection, user_id: str, day: str) -> Viewer | None:
+    """A user with the grants in force on an ISO day, None where the book knows no such user."""
+    found = some_records(connection, User, "user_id", [user_id])
+    if not found:
+        return None
+    grants = some_records(connection, Grant, "user_id", [user_id])
+    return Viewer(found[0].user_id, found[0].name, in_force(grants, day))
 
 
 def _program_of_strategy(connection: Connection) -> dict[str, str]:

@@ -149,8 +149,9 @@ def _live(
 ) -> None:
     with book.write() as connection:
         if get_setting(connection, DEMO) is None:
+            last = date.fromordinal(int(past.days[-1]))
             register_securities(connection, past)
-            add_records(connection, _master_data(simulated))
+            add_records(connection, _master_data(simulated, last.year))
             put_setting(connection, DEMO, canonical(recipe))
         keys = key_map(connection, past)
         names = {s.security_id: s.security_key for s in all_records(connection, Security)}
@@ -175,10 +176,10 @@ def _accounts(households: Sequence[people.SimulatedHousehold]) -> int:
     return sum(len(one.household.accounts) for one in households)
 
 
-def _master_data(simulated: Sequence[people.SimulatedHousehold]) -> list[Record]:
+def _master_data(simulated: Sequence[people.SimulatedHousehold], year: int) -> list[Record]:
     advised = people.advisors()
     records: list[Record] = [people.PROGRAM, people.STRATEGY, *advised]
-    records += people.users(advised, simulated[0].owners[0])
+    records += people.users(advised, simulated[0].owners[0], year)
     for one in simulated:
         records += [one.household.taxpayer, one.household.profile]
         records += one.owners

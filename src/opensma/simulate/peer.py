@@ -15,8 +15,10 @@ import numpy as np
 
 from opensma.construct.problem import Account, Codes, Floats, Mask, Universe
 
-# Below Clarabel's own 1e-8, so that objectives can be compared to 1e-7.
+# Below Clarabel's own 1e-8, so that objectives can be compared to 1e-7. Its gaps are relative only
+# above 1, so the objective is given in basis points of value: in weights it would be about 1e-3.
 _TOLERANCE = 1e-10
+_SCALE = 1e4
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,16 @@ def solve_with_clarabel(universe: Universe, account: Account, side: Codes) -> Pe
     settings.verbose = False
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = _TOLERANCE
     started = time.perf_counter()
-    solver = clarabel.DefaultSolver(quadratic, linear, matrix, right, cones, settings)
+    solver = clarabel.DefaultSolver(
+        quadratic * _SCALE, linear * _SCALE, matrix, right, cones, settings
+    )
     solution = solver.solve()
     seconds = time.perf_counter() - started
     n = len(universe.price)
     weight = np.asarray(solution.x)[:n]
     active = account.target * universe.specific_var * account.target
     constant = 0.5 * float(account.risk_aversion or 0.0) * float(active.sum())
-    objective = terms.value * (float(solution.obj_val) + constant)
+    objective = terms.value * (float(solution.obj_val) / _SCALE + constant)
     return PeerResult(weight, objective, str(solution.status), seconds)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from opensma.book.master import (
     AccountRecord,
     Advisor,
+    Grant,
     Household,
     Owner,
     Program,
@@ -24,6 +25,7 @@ from opensma.book.master import (
     TaxProfile,
     User,
 )
+from opensma.book.rights import Role, Scope
 from opensma.market import Market
 from opensma.tax.rates import marginal_rates
 from opensma.units import MICROS
@@ -113,13 +115,25 @@ def advisors() -> list[Advisor]:
     return found
 
 
-def users(advised: list[Advisor], first_owner: Owner) -> list[User]:
-    """One user of each role."""
-    return [
-        User("manager", "Portfolio manager", "manager", PROGRAM.program_id),
-        User("advisor", advised[0].name, "advisor", advised[0].advisor_id),
-        User("owner", first_owner.name, "owner", first_owner.owner_id),
+def users(advised: list[Advisor], first_owner: Owner, year: int) -> list[User | Grant]:
+    """One user of each role, and what each may see; the accountant one tax year."""
+    program, owner, payer = PROGRAM.program_id, first_owner.owner_id, first_owner.taxpayer_id
+    people: list[tuple[str, str, Role, Scope, str, int | None]] = [
+        ("manager", "Portfolio manager", Role.MANAGER, Scope.PROGRAM, program, None),
+        ("operations", "Operations desk", Role.OPERATIONS, Scope.PROGRAM, program, None),
+        ("auditor", "Auditor", Role.AUDITOR, Scope.PROGRAM, program, None),
+        ("sponsor", "Program sponsor", Role.SPONSOR, Scope.PROGRAM, program, None),
+        ("growth", "Growth team", Role.GROWTH, Scope.PROGRAM, program, None),
+        ("advisor", advised[0].name, Role.ADVISOR, Scope.ADVISOR, advised[0].advisor_id, None),
+        ("owner", first_owner.name, Role.OWNER, Scope.OWNER, owner, None),
+        ("household", "Household member", Role.HOUSEHOLD, Scope.TAXPAYER, payer, None),
+        ("accountant", "Accountant", Role.ACCOUNTANT, Scope.TAXPAYER, payer, year),
     ]
+    found: list[User | Grant] = [User(user, name) for user, name, *_ in people]
+    for user, _, role, scope, key, only in people:
+        grant = Grant(f"first/{user}", user, role, scope, key, only, "1970-01-01", None, "demo")
+        found.append(grant)
+    return found
 
 
 def household(

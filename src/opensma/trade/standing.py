@@ -15,8 +15,9 @@ from opensma.book import runs
 from opensma.book.debits import fees_due
 from opensma.book.gain_budgets import BudgetYear, budget_years
 from opensma.book.ledger import load_states
-from opensma.book.master import Restriction, User
+from opensma.book.master import Restriction
 from opensma.book.names import key_map
+from opensma.book.rights import Viewer
 from opensma.book.runs import RatesUsed
 from opensma.book.store import Book
 from opensma.book.taxnow import on_record
@@ -126,7 +127,7 @@ def standing(
     book: Book,
     ready: ReadyDay,
     account_id: str,
-    viewer: User | None = None,
+    viewer: Viewer | None = None,
     rates: RatesUsed | None = None,
 ) -> Standing:
     """The account's problem from its current lots; BookError where it cannot be decided.

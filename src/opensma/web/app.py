@@ -16,7 +16,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
 from opensma.book.market_link import market_of
-from opensma.book.master import User
+from opensma.book.rights import Viewer
 from opensma.book.store import Book, open_book
 from opensma.book.views import program_view
 from opensma.errors import BookError, InputError, OpensmaError
@@ -33,10 +33,14 @@ from opensma.web.study import StudyPage, read_brand, study_file
 from opensma.web.tables import TablesAsCsv
 
 
-def create_app(book: Book, market: Market, viewer: User | None = None) -> Starlette:
+def create_app(book: Book, market: Market, viewer: Viewer | None = None) -> Starlette:
     """The portal over a book and its market, for one viewer (None: the operator, who sees all)."""
     assets = load_assets()
-    name = "the manager of the whole book" if viewer is None else f"{viewer.name}, {viewer.role}"
+    name = (
+        "the manager of the whole book"
+        if viewer is None
+        else f"{viewer.name}, {', '.join(viewer.roles)}"
+    )
     last = int(market.days[-1])
     symbols = {one: market.symbol_at(row, last) for one, row in market.index.items()}
     portal = Portal(book, market, viewer, environment(assets, name, symbols), assets)

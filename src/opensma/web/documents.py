@@ -21,6 +21,7 @@ from opensma.billing.cycle import Frequency, Period, parse_period
 from opensma.book.invoices import InvoiceRow, all_invoices, lines_of
 from opensma.book.ledger import read_journal
 from opensma.book.master import AccountRecord, Program, all_records
+from opensma.book.rights import Right
 from opensma.book.store import Connection
 from opensma.book.visible import seen_account, visible_accounts
 from opensma.errors import InputError
@@ -69,7 +70,7 @@ class Papers:
         """What there is for one account, with a link for each document."""
         account_id = request.path_params["account_id"]
         with self.portal.book.read() as connection:
-            account = seen_account(connection, account_id, self.portal.viewer)
+            account = seen_account(connection, account_id, self.portal.viewer, Right.DOCUMENTS)
             offered = self._offered(connection, account)
         return self.portal.page(
             "documents.html", account=account, offered=offered, installed=installed()
@@ -104,7 +105,10 @@ class Papers:
         """An invoice as PDF; the viewer must see every account that it names."""
         account, invoice_id = self._seen(request), request.path_params["invoice_id"]
         with self.portal.book.read() as connection:
-            seen = {a.account_id for a in visible_accounts(connection, self.portal.viewer)}
+            seen = {
+                a.account_id
+                for a in visible_accounts(connection, self.portal.viewer, Right.DOCUMENTS)
+            }
             named = {line.account_id for line in lines_of(connection, invoice_id)}
         if account.account_id not in named or not named <= seen:
             raise HTTPException(HTTPStatus.NOT_FOUND)
@@ -126,12 +130,12 @@ class Papers:
     def _seen(self, request: Request) -> AccountRecord:
         name = request.path_params["account_id"]
         with self.portal.book.read() as connection:
-            return seen_account(connection, name, self.portal.viewer)
+            return seen_account(connection, name, self.portal.viewer, Right.DOCUMENTS)
 
     def must_see_all(self) -> None:
         """A composite adds up every account, so it is for those who may see every account."""
         with self.portal.book.read() as connection:
-            seen = len(visible_accounts(connection, self.portal.viewer))
+            seen = len(visible_accounts(connection, self.portal.viewer, Right.DOCUMENTS))
             if seen < len(all_records(connection, AccountRecord)):
                 raise HTTPException(HTTPStatus.NOT_FOUND)
 
@@ -155,7 +159,9 @@ class Papers:
         return Offered(tuple(quarters), years, self._invoices(connection, account))
 
     def _invoices(self, connection: Connection, account: AccountRecord) -> tuple[InvoiceRow, ...]:
-        seen = {a.account_id for a in visible_accounts(connection, self.portal.viewer)}
+        seen = {
+            a.account_id for a in visible_accounts(connection, self.portal.viewer, Right.DOCUMENTS)
+        }
         found = []
         for row in reversed(all_invoices(connection)):
             named = {line.account_id for line in lines_of(connection, row.invoice_id)}

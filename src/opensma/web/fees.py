@@ -28,6 +28,7 @@ from opensma.book.feeviews import (
     payee_revenue,
 )
 from opensma.book.invoices import InvoiceLineRow
+from opensma.book.rights import Right
 from opensma.book.visible import seen_account, visible_among
 from opensma.errors import InputError
 from opensma.report.documents.render import installed
@@ -141,10 +142,10 @@ class Fees:
         """Every invoice of one account and of its agreement, line by line."""
         name, viewer = request.path_params["account_id"], self.portal.viewer
         with self.portal.book.read() as connection:
-            account = seen_account(connection, name, viewer)
+            account = seen_account(connection, name, viewer, Right.FEES)
             bills = bills_of(connection, name)
             named = {n for bill in bills for n in bill.accounts}
-            seen = {a.account_id for a in visible_among(connection, named, viewer)}
+            seen = {a.account_id for a in visible_among(connection, named, viewer, Right.FEES)}
             found = shown_bills(bills, name, seen)
             agreements = agreements_naming(connection, name)
         day = date.fromordinal(int(self.portal.market.days[-1]))

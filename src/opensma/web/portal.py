@@ -15,8 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from opensma.book.master import User
 from opensma.book.records import trade_record
+from opensma.book.rights import Right, Viewer
 from opensma.book.store import Book
 from opensma.book.taxcalendar import calendar_days
 from opensma.book.taxviews import TaxYear, tax_year
@@ -53,7 +53,7 @@ class Portal:
 
     book: Book
     market: Market
-    viewer: User | None
+    viewer: Viewer | None
     env: Environment
     assets: dict[str, Asset]
     _lock: Lock = field(default_factory=Lock)
@@ -79,7 +79,7 @@ class Portal:
             outcome=listing.outcome,
             tracking_error=listing.tracking_error,
             active_return=listing.active_return,
-            composite=self.viewer is None or self.viewer.role == "manager",
+            composite=self.viewer is None or self.viewer.has(Right.COMPOSITES),
         )
 
     def account(self, request: Request) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
-from opensma.book.master import User
+from opensma.book.rights import Viewer
 from opensma.book.runs import RatesUsed
 from opensma.book.store import Book
 from opensma.construct.warm import compile_kernel
@@ -65,7 +65,7 @@ class Desk:
         compile_kernel()
         self.ready()
 
-    def standing(self, account_id: str, viewer: User | None, rates: RatesUsed) -> Standing:
+    def standing(self, account_id: str, viewer: Viewer | None, rates: RatesUsed) -> Standing:
         """The account as it stands now; BookError where the viewer may not see it."""
         return standing(self.book, self.ready(), account_id, viewer, rates)
 

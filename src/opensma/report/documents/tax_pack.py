@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from opensma.book.master import Advisor, Owner, Program, Strategy, User, all_records
+from opensma.book.master import Advisor, Owner, Program, Strategy, all_records
+from opensma.book.rights import Viewer
 from opensma.book.store import Book
 from opensma.book.taxviews import TaxYear, tax_year
 from opensma.errors import InputError
@@ -18,7 +19,7 @@ from opensma.report.words import counted, day_words, money, signed_money
 from opensma.tax.forms import Form8949Row, box_totals
 
 
-def tax_pack_pdf(book: Book, account_id: str, year: int, viewer: User | None = None) -> bytes:
+def tax_pack_pdf(book: Book, account_id: str, year: int, viewer: Viewer | None = None) -> bytes:
     """The pack as PDF, dated by the last day of the year; BookError account.unknown."""
     view = tax_year(book, account_id, year, viewer=viewer)
     return render("tax_pack", tax_pack_data(book, view), date(year, 12, 31))
