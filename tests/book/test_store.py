@@ -160,7 +160,7 @@ def test_a_server_that_does_not_answer_is_told_without_the_password() -> None:
 
 def break_off(book: Book) -> None:
     with book.write() as connection:
-        connection.execute(text("DELETE FROM users"))
+        connection.execute(text("DELETE FROM grants"))
         find_account(connection, "nobody")
 
 
@@ -175,8 +175,8 @@ def test_nothing_can_be_written_through_a_read(filled: Book) -> None:
     digest = book_hash(filled)
     if filled.is_sqlite:
         with filled.read() as connection:
-            connection.execute(text("DELETE FROM users"))
+            connection.execute(text("DELETE FROM grants"))
     else:
         with pytest.raises(BookError), filled.read() as connection:
-            connection.execute(text("DELETE FROM users"))
+            connection.execute(text("DELETE FROM grants"))
     assert book_hash(filled) == digest
