@@ -90,7 +90,7 @@ def _speed(bench: Document) -> str:
         ("convex kernel against Clarabel, median ratio", _number(bench["ratio_to_clarabel"])),
         ("largest relative difference to it", _number(bench["largest_objective_difference"])),
     ]  # fmt: skip
-    return f"The mixture ({size}):\n\n" + _table(("figure", "value"), rows)
+    return f"The family `base` ({size}):\n\n" + _table(("figure", "value"), rows)
 
 
 def _families(families: Document) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from opensma.construct.branch import Point, buy_side, sell_side, value_at
-from opensma.construct.columns import Columns, Record
+from opensma.construct.columns import Columns, Record, product
 from opensma.construct.problem import Codes, Floats
 
 FREE, NONE, SELL, BUY, EMPTY = 0, 1, 2, 3, 4  # what a security may do
@@ -51,9 +51,7 @@ def evaluate(
         total -= prices[k + r] * level - 0.5 * soft * away * away
         gradient[k + r] = -level
     for i in range(n):
-        exposure = 0.0
-        for f in range(k):
-            exposure += factor[i, f] * prices[f]
+        exposure = product(factor, i, prices)
         name, pull = securities[i], exposure
         if name.row >= 0:
             pull += prices[k + name.row]
@@ -126,12 +124,18 @@ def _held(
     if can_sell:
         top = min(name.high, held - least)
         wl, vl, sl = sell_side(name, lots, centre, curve, pull, cash, top)
-        if not can_buy:
+        if not can_buy or (wl < held and convex(name, lots)):
             return wl, vl, sl, held - wl
     wr, vr, sr = buy_side(name, lots, centre, curve, pull, cash, held + least)
-    if not can_sell:
+    if not can_sell or convex(name, lots):
         return wr, vr, sr, wr - held
     return _either(name, lots, (wl, vl, sl), (wr, vr, sr), blur)
+
+
+@njit(cache=True, forceinline=True)
+def convex(name: Record, lots: Any) -> bool:
+    """Whether no lot's loss pays for selling: convex at today's weight, whatever cash costs."""
+    return bool(name.start == name.stop or -lots[name.start].guide <= name.toll)
 
 
 @njit(cache=True, forceinline=True)
@@ -146,12 +150,6 @@ def _either(
     wl, vl, sl = sell
     wr, vr, sr = buy
     held = name.held
-    if (
-        name.start == name.stop or -lots[name.start].guide <= name.toll
-    ):  # convex at today's weight, whatever cash costs
-        if wl < held:
-            return wl, vl, sl, held - wl
-        return wr, vr, sr, wr - held
     share = min(max(0.5 + (vr - vl) / blur, 0.0), 1.0)
     away = share - 0.5
     v = share * vl + (1.0 - share) * vr + 0.5 * blur * away * away - 0.125 * blur

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from opensma.construct.branch import buy_side, sell_side, value_at
-from opensma.construct.columns import Columns, Record
+from opensma.construct.columns import Columns, Record, product
 from opensma.construct.dual import BUY, EMPTY, FREE, NONE, SELL
 from opensma.construct.problem import Codes, Floats
 
@@ -122,9 +122,7 @@ def cheapest(data: Columns, aversion: float, prices: Floats, units: Codes) -> No
     out = np.zeros(CANDIDATES, dtype=np.int64)
     cash = float(prices[k])
     for i in range(n):
-        pull = 0.0
-        for f in range(k):
-            pull += data.factor[i, f] * prices[f]
+        pull = product(data.factor, i, prices)
         name = security[i]
         if name.row >= 0:
             pull += prices[k + name.row]

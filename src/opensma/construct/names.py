@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from opensma.construct.branch import value_at
-from opensma.construct.columns import Columns, Limits
+from opensma.construct.columns import Columns, Limits, product
 from opensma.construct.grid import CANDIDATES, candidates, fixed_cost, holds, weight_of
 from opensma.construct.problem import Codes, Floats
 from opensma.construct.state import (
@@ -43,9 +43,7 @@ def _both_ways(
     out, k = np.zeros(CANDIDATES, dtype=np.int64), data.factor.shape[1]
     cash = float(prices[k])
     for i in range(worth.shape[0]):
-        name, pull = data.security[i], 0.0
-        for f in range(k):
-            pull += data.factor[i, f] * prices[f]
+        name, pull = data.security[i], product(data.factor, i, prices)
         if name.row >= 0:
             pull += prices[k + name.row]
         centre, curve = name.target, aversion * name.specific

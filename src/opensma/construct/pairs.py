@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from opensma.construct.columns import Columns, Limits
+from opensma.construct.columns import Columns, Limits, product
 from opensma.construct.grid import CANDIDATES, weight_of
 from opensma.construct.problem import Codes, Floats
 from opensma.construct.state import (
@@ -129,7 +129,7 @@ def pairs(
     """
     security = np.zeros(2 * _PAIRS, dtype=np.int64)
     trade = np.zeros(2 * _PAIRS, dtype=np.int64)
-    product = np.zeros((2 * _PAIRS, 2 * _PAIRS))
+    covariance = np.zeros((2 * _PAIRS, 2 * _PAIRS))
     one = np.zeros((2 * _PAIRS, _FIELDS))
     scratch, sums = np.zeros(state.level.shape[0]), np.zeros(TOTALS)
     made = 0
@@ -137,17 +137,17 @@ def pairs(
         most = _cutoff(near, 6 * _PAIRS)
         up, down = _best_moves(data, goal, state, security, trade, near, most)
         before = made
-        _products(data, security, up, down, product)
+        _products(data, security, up, down, covariance)
         for m in range(2 * _PAIRS):
             if m < up or _PAIRS <= m < _PAIRS + down:
                 _look(data, state, security, trade, one, m)
         while made < before + _PAIRS:
             left, right = _best_pair(
-                data, limits, goal, state, security, trade, product, one, up, down, scratch, sums
+                data, limits, goal, state, security, trade, covariance, one, up, down, scratch, sums
             )
             if left < 0:
                 break
-            _make(data, state, security, trade, product, one, up, down, left, right)
+            _make(data, state, security, trade, covariance, one, up, down, left, right)
             made += 1
         if made == before:
             break
@@ -163,7 +163,7 @@ def _look(data: Columns, state: State, security: Codes, trade: Codes, one: Float
 
 
 @njit(cache=True)
-def _products(data: Columns, security: Codes, up: int, down: int, product: Floats) -> None:
+def _products(data: Columns, security: Codes, up: int, down: int, covariance: Floats) -> None:
     """Factor covariance of all listed securities."""
     for a in range(2 * _PAIRS):
         if up <= a < _PAIRS or a >= _PAIRS + down:
@@ -171,10 +171,8 @@ def _products(data: Columns, security: Codes, up: int, down: int, product: Float
         for b in range(a + 1):
             if up <= b < _PAIRS:
                 continue
-            total, i, j = 0.0, security[a], security[b]
-            for f in range(data.factor.shape[1]):
-                total += data.factor[i, f] * data.factor[j, f]
-            product[a, b] = product[b, a] = total
+            both = product(data.factor, security[a], data.factor[security[b]])
+            covariance[a, b] = covariance[b, a] = both
 
 
 @njit(cache=True)
@@ -183,7 +181,7 @@ def _make(
     state: State,
     security: Codes,
     trade: Codes,
-    product: Floats,
+    covariance: Floats,
     one: Floats,
     up: int,
     down: int,
@@ -205,7 +203,7 @@ def _make(
         if group in (one_group, two_group):
             _look(data, state, security, trade, one, m)
         else:
-            moved = product[m, left] * first + product[m, right] * second
+            moved = covariance[m, left] * first + covariance[m, right] * second
             one[m, 2] += 2.0 * one[m, 0] * moved
 
 
@@ -217,7 +215,7 @@ def _best_pair(
     state: State,
     security: Codes,
     trade: Codes,
-    product: Floats,
+    covariance: Floats,
     one: Floats,
     up: int,
     down: int,
@@ -233,7 +231,7 @@ def _best_pair(
             continue
         for b in range(_PAIRS, _PAIRS + down):
             j = security[b]
-            cross = 2.0 * product[a, b] * one[a, 0] * one[b, 0]
+            cross = 2.0 * covariance[a, b] * one[a, 0] * one[b, 0]
             gain = goal.aversion * 0.5 * (one[a, 2] + one[b, 2] + cross) + one[a, 3] + one[b, 3]
             if gain >= best and broken <= 0.0 and one[a, 8] + one[b, 8] >= 0.0:
                 continue

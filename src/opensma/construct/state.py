@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from opensma.construct.columns import Columns, Limits, Record
+from opensma.construct.columns import Columns, Limits, Record, product
 from opensma.construct.grid import candidates, holds, weight_of
 from opensma.construct.problem import Codes, Floats, Mask
 from opensma.construct.wash import group_parts, parts_of, tax_alone
@@ -127,9 +127,7 @@ def _add_parts(total: Floats, tax: float, short: float, long: float) -> None:
 @njit(cache=True, forceinline=True)
 def slope_of(data: Columns, state: State, i: int, w: float) -> float:
     """Half of d variance / d weight."""
-    exposure, name = 0.0, data.security[i]
-    for f in range(state.exposure.shape[0]):
-        exposure += data.factor[i, f] * state.exposure[f]
+    exposure, name = product(data.factor, i, state.exposure), data.security[i]
     return float(exposure + name.specific * (w - name.target))
 
 

@@ -34,6 +34,8 @@ FAMILIES: dict[str, Recipe] = {
     "fractional": replace(_BASE, whole=0.0),
     # Fewer names than the index has, a charge for every ticket, no position too small to keep.
     "few": replace(_BASE, few=1.0),
+    # Some of everything, as the accounts of a firm are: households, caps, every kind of limit.
+    "mixed": Recipe(),
     # The size of a world index with a full risk model.
     "large": replace(
         _BASE, names=LARGER * _BASE.names, lots=LARGER * _BASE.lots, factors=70, sectors=25
