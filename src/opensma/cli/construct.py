@@ -64,7 +64,7 @@ def solve_command(source: Path, out: Path, workers: int | None, as_json: bool) -
 
 
 @group.command("bench")
-@click.option("--accounts", type=click.IntRange(min=1), default=200, show_default=True)
+@click.option("--accounts", type=click.IntRange(min=1), default=1_000, show_default=True)
 @click.option("--names", type=click.IntRange(min=20), default=500, show_default=True)
 @click.option("--lots", type=click.IntRange(min=1), default=1_750, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)

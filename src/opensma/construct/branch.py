@@ -34,18 +34,18 @@ def sell_side(
 ) -> Point:
     """Best weight in [low, top], top at or below today's weight."""
     held, bottom = name.held, name.low
-    slope = pull + cash * (1.0 - name.cost) - name.toll
+    slope, loose = pull + cash * (1.0 - name.cost) - name.toll, 1.0 / curve
     here, weight, stiff = held, min(top, held), 0.0
     for lot in range(name.start, name.stop):
         left = here - lots[lot].width
         if left < weight:
-            best = centre - (slope - lots[lot].guide) / curve
+            best = centre - (slope - lots[lot].guide) * loose
             if best >= weight:
                 break
             edge = max(left, bottom)
             weight = max(best, edge)
             if best > edge:
-                stiff = 1.0 / curve
+                stiff = loose
                 break
             if edge <= bottom:
                 break
@@ -68,7 +68,8 @@ def buy_side(
 ) -> Point:
     """Best weight in [floor, high], floor at or above today's weight."""
     slope = pull + cash * (1.0 + name.cost) + name.toll
-    best, stiff = centre - slope / curve, 1.0 / curve
+    stiff = 1.0 / curve
+    best = centre - slope * stiff
     if best >= name.high:
         best, stiff = name.high, 0.0
     if best <= floor:

@@ -18,6 +18,7 @@ from opensma.construct.problem import Codes, Floats
 
 FREE, NONE, SELL, BUY, EMPTY = 0, 1, 2, 3, 4  # what a security may do
 STEPS = 60
+_LANES = 16  # numbers that a processor adds at once, unrolled
 
 
 @njit(cache=True)
@@ -185,7 +186,8 @@ def _hessian(
         level = centre[r] + prices[k + r] / soft
         inside = data.row_low[r] < level < data.row_high[r]
         matrix[k + r, k + r] = (1.0 / soft if inside else 0.0) + ridge
-    line = np.zeros(size)
+    wide = (size + _LANES - 1) // _LANES * _LANES
+    line, sums = np.zeros(wide), np.zeros((size, wide))
     for i in range(n):
         if stiff[i] == 0.0:
             continue
@@ -199,8 +201,11 @@ def _hessian(
         for p in range(size):
             scaled = stiff[i] * line[p]
             if scaled != 0.0:
-                for q in range(p + 1):
-                    matrix[p, q] += scaled * line[q]
+                for q in range((p // _LANES + 1) * _LANES):  # past the diagonal: whole lanes
+                    sums[p, q] += scaled * line[q]
+    for p in range(size):
+        for q in range(p + 1):
+            matrix[p, q] += sums[p, q]
 
 
 @njit(cache=True)
