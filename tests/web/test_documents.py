@@ -2,8 +2,8 @@
 
 import re
 
-import httpx
 import pytest
+from starlette.testclient import TestClient
 from tests.report.documents.papers import TYPST, text_of
 from tests.viewers import owner
 from tests.web.shown import Shown
@@ -52,22 +52,17 @@ def test_what_does_not_exist_is_not_found(portal: Shown, name: str) -> None:
     assert portal.get(f"/accounts/{portal.busiest}/documents/{name}").status_code == 404
 
 
-@pytest.mark.anyio
-async def test_another_persons_documents_are_not_there(portal: Shown) -> None:
+def test_another_persons_documents_are_not_there(portal: Shown) -> None:
     mine, other = portal.view.rows[0].account, portal.view.rows[-1].account
     assert mine.owner_id != other.owner_id
-    themselves = owner(mine.owner_id)
-    app = create_app(portal.book, portal.market, themselves)
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url=portal.address) as client:
-        for tail in ("", "/statement-2024Q4.pdf", "/tax-pack-2024.pdf"):
-            path = f"/accounts/{other.account_id}/documents{tail}"
-            assert (await client.get(path)).status_code == 404
-        own = await client.get(f"/accounts/{mine.account_id}/documents")
-        assert own.status_code == 200
-        for path in ("/composite", "/composite.pdf"):
-            assert (await client.get(path)).status_code == 404
-        assert "/composite" not in (await client.get("/")).text
+    app = create_app(portal.book, portal.market, owner(mine.owner_id))
+    client = TestClient(app, base_url=portal.address)
+    for tail in ("", "/statement-2024Q4.pdf", "/tax-pack-2024.pdf"):
+        assert client.get(f"/accounts/{other.account_id}/documents{tail}").status_code == 404
+    assert client.get(f"/accounts/{mine.account_id}/documents").status_code == 200
+    for path in ("/composite", "/composite.pdf"):
+        assert client.get(path).status_code == 404
+    assert "/composite" not in client.get("/").text
 
 
 def test_the_composite_page_and_its_pdf_show_the_same_years(portal: Shown) -> None:

@@ -8,15 +8,20 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from opensma.growth.warehouse.store import open_warehouse, query
 from opensma.web.events import Events
 
 
+def receiver(folder: Path) -> Any:
+    return Events(folder / "w.growth", ["sma.example"]).post
+
+
 @pytest.fixture
 def client(tmp_path: Path) -> TestClient:
-    return TestClient(Starlette(routes=Events(tmp_path / "w.growth", ["sma.example"]).routes()))
+    return TestClient(Starlette(routes=[Route("/events", receiver(tmp_path), methods=["POST"])]))
 
 
 def batch(**more: Any) -> dict[str, Any]:

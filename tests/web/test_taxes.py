@@ -134,9 +134,10 @@ def test_few_years_are_kept_in_memory(portal: Shown) -> None:
     from opensma.web.assets import load_assets
     from opensma.web.portal import YEARS_KEPT
     from opensma.web.render import environment
+    from opensma.web.what_if import Desk
 
-    assets = load_assets()
-    one = Portal(portal.book, portal.market, None, environment(assets, "x", {}), assets)
+    assets, desk = load_assets(), Desk(portal.book, portal.market)
+    one = Portal(portal.book, portal.market, None, environment(assets, {}), assets, desk)
     for row in portal.view.rows:
         one._kept_year(row.account.account_id, 2024)
     assert len(one._years) == YEARS_KEPT

@@ -104,6 +104,12 @@ class Viewer:
         """The roles held, each once, in order of name."""
         return tuple(sorted({grant.role for grant in self.grants}))
 
+    @property
+    def only_year(self) -> int | None:
+        """The tax year that all grants name, None where they name several or some name none."""
+        years = {grant.tax_year for grant in self.grants}
+        return years.pop() if len(years) == 1 else None
+
     def has(self, right: Right) -> bool:
         """Whether any grant gives this right on anything."""
         return any(right in rights_of(grant) for grant in self.grants)

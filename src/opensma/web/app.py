@@ -6,6 +6,7 @@ import errno
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -13,77 +14,59 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Route
 
+from opensma.access.store import Access
 from opensma.book.market_link import market_of
 from opensma.book.rights import Viewer
 from opensma.book.store import Book, open_book
 from opensma.book.views import program_view
-from opensma.errors import BookError, InputError, OpensmaError
+from opensma.errors import BookError, InputError
 from opensma.market import Market
 from opensma.report.charts import warm
 from opensma.web.assets import load_assets
-from opensma.web.documents import Papers
 from opensma.web.events import Events, warehouse_of
-from opensma.web.fees import Fees
-from opensma.web.portal import Portal
+from opensma.web.failures import Failures
+from opensma.web.gate import Gate, Identify
+from opensma.web.pages import Pages, Shared
 from opensma.web.render import environment
+from opensma.web.screens import paper_screens, portal_screens, public_screens
 from opensma.web.shield import Shield, is_loopback
 from opensma.web.study import StudyPage, read_brand, study_file
 from opensma.web.tables import TablesAsCsv
+from opensma.web.what_if import Desk
 
 
-def create_app(book: Book, market: Market, viewer: Viewer | None = None) -> Starlette:
-    """The portal over a book and its market, for one viewer (None: the operator, who sees all)."""
+def create_app(
+    book: Book, market: Market, viewer: Viewer | None = None, sign_in: bool = False
+) -> Starlette:
+    """The portal over a book and its market.
+
+    With `sign_in` everybody sees what their grants give; without, all who reach it are `viewer`,
+    or the operator, who sees the whole book.
+    """
     assets = load_assets()
-    name = (
-        "the manager of the whole book"
-        if viewer is None
-        else f"{viewer.name}, {', '.join(viewer.roles)}"
-    )
     last = int(market.days[-1])
     symbols = {one: market.symbol_at(row, last) for one, row in market.index.items()}
-    portal = Portal(book, market, viewer, environment(assets, name, symbols), assets)
+    shared = Shared(
+        book, market, Access(book), environment(assets, symbols), assets, Desk(book, market)
+    )
+    gate = Gate(book, shared.access, partial(Pages, shared), sign_in, viewer)
     events, brand = Events(warehouse_of(book)), read_brand(study_file())
+    study = StudyPage(shared, events, brand)
+    screens = [*portal_screens(), *paper_screens(), *public_screens(events, study)]
+    failures = Failures(shared.env)
     app = Starlette(
-        routes=[
-            Route("/", portal.program),
-            Route("/exceptions", portal.exceptions),
-            Route("/accounts/{account_id}", portal.account),
-            Route("/accounts/{account_id}/lots/{security_key:int}", portal.lots),
-            Route("/accounts/{account_id}/value-{digest}-{size}-{scheme}.svg", portal.chart),
-            Route("/accounts/{account_id}/what-if", portal.what_if),
-            Route("/accounts/{account_id}/performance", portal.performance),
-            Route(
-                "/accounts/{account_id}/growth-{period}-{digest}-{size}-{scheme}.svg", portal.growth
-            ),
-            Route(
-                "/accounts/{account_id}/ladder-{period}-{digest}-{size}-{scheme}.svg", portal.ladder
-            ),
-            Route("/accounts/{account_id}/taxes", portal.taxes),
-            Route("/accounts/{account_id}/taxes/form-8949-{year:int}.csv", portal.form_8949),
-            Route("/taxpayers/{taxpayer_id}/taxes", portal.taxes),
-            Route("/taxpayers/{taxpayer_id}/taxes/form-8949-{year:int}.csv", portal.form_8949),
-            *Papers(portal).routes(),
-            *Fees(portal).routes(),
-            *events.routes(),
-            *StudyPage(portal, events, brand).routes(),
-            Route("/trades/{trade_id}", portal.trade),
-            Route("/assets/{address}", portal.asset),
-        ],
+        routes=[gate.route(screen) for screen in screens],
         middleware=[
-            Middleware(Shield, embed=brand.embed_origins),
+            Middleware(Shield, embed=brand.embed_origins, anywhere=sign_in),
             Middleware(GZipMiddleware, minimum_size=1000),
             Middleware(TablesAsCsv),
+            Middleware(Identify, gate=gate),
         ],
-        exception_handlers={
-            OpensmaError: portal.refused,
-            404: portal.missing,
-            405: portal.not_allowed,
-            500: portal.broken,
-        },
+        exception_handlers=failures.handlers(),
     )
-    app.state.warm = portal.desk.warm
+    app.state.warm = shared.desk.warm
+    app.state.gate, app.state.screens = gate, screens
     return app
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from opensma.billing.cycle import Frequency, Period, parse_period
 from opensma.book.invoices import InvoiceRow, all_invoices, lines_of
@@ -53,18 +52,6 @@ class Papers:
     """Pages and downloads of documents, for the portal's viewer."""
 
     portal: Portal
-
-    def routes(self) -> list[Route]:
-        """Addresses of everything here."""
-        base = "/accounts/{account_id}/documents"
-        return [
-            Route(base, self.page),
-            Route(base + "/statement-{period}.pdf", self.statement),
-            Route(base + "/tax-pack-{year:int}.pdf", self.tax_pack),
-            Route(base + "/invoice-{invoice_id}.pdf", self.invoice),
-            Route("/composite", self.composite),
-            Route("/composite.pdf", self.composite_file),
-        ]
 
     def page(self, request: Request) -> Response:
         """What there is for one account, with a link for each document."""

@@ -12,7 +12,6 @@ from threading import Lock
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from opensma.book.store import Book
 from opensma.errors import InputError
@@ -29,10 +28,6 @@ class Events:
     warehouse: Path
     own_hosts: Sequence[str] = ()
     _lock: Lock = field(default_factory=Lock)
-
-    def routes(self) -> list[Route]:
-        """Addresses of everything here."""
-        return [Route("/events", self.post, methods=["POST"])]
 
     async def post(self, request: Request) -> Response:
         """Take a batch; what is wrong is named, and nothing of it is loaded."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from opensma.billing.corrections import Correction, propose
 from opensma.billing.cycle import parse_period
@@ -130,13 +129,6 @@ class Fees:
     """Pages of fees, for the portal's viewer."""
 
     portal: Portal
-
-    def routes(self) -> list[Route]:
-        """Addresses of everything here."""
-        return [
-            Route("/accounts/{account_id}/fees", self.account),
-            Route("/billing", self.billing),
-        ]
 
     def account(self, request: Request) -> Response:
         """Every invoice of one account and of its agreement, line by line."""

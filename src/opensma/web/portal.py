@@ -21,7 +21,7 @@ from opensma.book.store import Book
 from opensma.book.taxcalendar import calendar_days
 from opensma.book.taxviews import TaxYear, tax_year
 from opensma.book.views import AccountView, ProgramView, account_view, activity_page, program_view
-from opensma.errors import InputError, OpensmaError
+from opensma.errors import InputError
 from opensma.market import Market
 from opensma.measure.after_tax_book import account_tax_management
 from opensma.measure.fees_book import as_gross
@@ -38,10 +38,8 @@ from opensma.trade.change_text import FIELDS
 from opensma.web import accounts, listing, performance, taxes, what_if
 from opensma.web.assets import Asset, kept
 from opensma.web.performance import Explained
-from opensma.web.shield import HEADERS
 from opensma.web.tables import whole
 
-UNKNOWN = ("account.unknown", "trade.unknown", "account.closed", "account.not_open")
 YEARS_KEPT, LADDERS_KEPT = 8, 32
 _ALL = 1_000_000_000
 SIZES = {"wide": (1060, 320), "narrow": (350, 300)}
@@ -56,13 +54,11 @@ class Portal:
     viewer: Viewer | None
     env: Environment
     assets: dict[str, Asset]
+    desk: what_if.Desk
     _lock: Lock = field(default_factory=Lock)
     _kept: tuple[object, ProgramView, listing.Overview] | None = None
     _ladders: dict[tuple[str, str], tuple[object, Explained | str]] = field(default_factory=dict)
     _years: dict[tuple[str, int | None], tuple[object, TaxYear]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.desk = what_if.Desk(self.book, self.market)
 
     # --- pages ---------------------------------------------------------------------------------
 
@@ -240,13 +236,15 @@ class Portal:
     def taxes(self, request: Request) -> Response:
         """A tax year of an account or a taxpayer: realised, carryforward, wash calendar, forms."""
         look = taxes.read_look(request.query_params)
-        view = self._tax_year(request, look.year)
+        only = None if self.viewer is None else self.viewer.only_year
+        view = self._tax_year(request, look.year or only)
         size = _size(request, taxes.ROWS_PER_PAGE)
         page, pages, rows = taxes.form_page(view, look.page, size)
         house = view.household
         return self._page(
             "taxes.html",
             view=view,
+            years=view.years if only is None else (only,),
             look=look,
             shown=view.shown(),
             total=taxes.summed(view.shown()),
@@ -325,50 +323,6 @@ class Portal:
                 return kept(request, asset.body, asset.media_type, address)
         raise HTTPException(HTTPStatus.NOT_FOUND)
 
-    # --- failures ------------------------------------------------------------------------------
-
-    def refused(self, _request: Request, error: Exception) -> Response:
-        """An expected failure as a page: what happened and what to do."""
-        assert isinstance(error, OpensmaError)
-        if error.code in UNKNOWN:
-            return self.missing(_request, error)
-        return self._failure(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "The book cannot be read",
-            f"{error.message} ({error.code}{' at ' + error.where if error.where else ''})",
-            error.remedy or "Try again; if it stays, look at the server's messages.",
-        )
-
-    def missing(self, _request: Request, _error: Exception) -> Response:
-        """One answer for what does not exist and for what the viewer may not see."""
-        return self._failure(
-            HTTPStatus.NOT_FOUND,
-            "Nothing is here",
-            "There is no such page, or it is not among the accounts that you may see.",
-            "Check the address, or search for the account on the program page.",
-        )
-
-    def broken(self, _request: Request, _error: Exception) -> Response:
-        """A bug of ours: the trace is in the server's messages, never on the page."""
-        answer = self._failure(
-            HTTPStatus.INTERNAL_SERVER_ERROR,
-            "Something went wrong",
-            "This page could not be made. Nothing in the book was changed.",
-            "Try again; if it stays, report the address with the server's messages.",
-        )
-        # Starlette makes this answer outside of all middleware, so it brings its own headers.
-        answer.headers.update(HEADERS | {"Cache-Control": "no-store"})
-        return answer
-
-    def not_allowed(self, _request: Request, _error: Exception) -> Response:
-        """The portal only shows: nothing can be sent to it."""
-        return self._failure(
-            HTTPStatus.METHOD_NOT_ALLOWED,
-            "This page only shows",
-            "Nothing can be sent to this address.",
-            "Open it without sending a form.",
-        )
-
     # --- reading -------------------------------------------------------------------------------
 
     def _program(self) -> ProgramView:
@@ -430,12 +384,6 @@ class Portal:
             values["day"] = view.run.day if view.run else None
             values["stopped"] = len({e.account_id for e in view.exceptions})
         return HTMLResponse(self.env.get_template(template).render(values))
-
-    def _failure(self, status: HTTPStatus, title: str, what: str, remedy: str) -> Response:
-        text = self.env.get_template("error.html").render(
-            title=title, what=what, remedy=remedy, status=status.value, day=None, stopped=0
-        )
-        return HTMLResponse(text, status_code=status)
 
 
 def _size(request: Request, size: int) -> int:

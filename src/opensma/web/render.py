@@ -15,6 +15,7 @@ from opensma.report.reasons import label, limit_words
 from opensma.units import MICROS, dollars, shares
 from opensma.web.assets import Asset
 from opensma.web.listing import OUTCOMES, REGISTRATIONS
+from opensma.web.person import CURRENT
 
 _WORD = re.compile(r"[\w.]*\w")
 _MINUS = "\u2212"  # as wide as a digit, and spoken as "minus"
@@ -94,9 +95,7 @@ def with_symbols(text: str, symbols: Mapping[str, str]) -> str:
     return _WORD.sub(lambda found: symbols.get(found[0], found[0]), text)
 
 
-def environment(
-    assets: Mapping[str, Asset], viewer: str, symbols: Mapping[str, str]
-) -> Environment:
+def environment(assets: Mapping[str, Asset], symbols: Mapping[str, str]) -> Environment:
     """The portal's templates; everything is escaped, and a missing value is an error."""
     env = Environment(
         loader=PackageLoader("opensma.web"),
@@ -129,7 +128,7 @@ def environment(
     }
     env.globals |= {
         "asset": lambda name: f"/assets/{assets[name].address}",
-        "viewer": viewer,
+        "person": CURRENT.get,
         "OUTCOMES": OUTCOMES,
         "REGISTRATIONS": REGISTRATIONS,
         "counted": words.counted,

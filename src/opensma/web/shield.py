@@ -45,8 +45,9 @@ def is_loopback(host: str) -> bool:
 class Shield:
     """Refuses foreign host names (a page elsewhere could point its own name here), sets headers."""
 
-    def __init__(self, app: ASGIApp, embed: tuple[str, ...] = ()) -> None:
+    def __init__(self, app: ASGIApp, embed: tuple[str, ...] = (), anywhere: bool = False) -> None:
         self.app = app
+        self.anywhere = anywhere  # with a sign-in, other names than this machine's are answered
         self.embed = embed  # origins that may show the public page in a frame
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +69,7 @@ class Shield:
                     del headers["X-Frame-Options"]
             await send(message)
 
-        if is_loopback(_host(Headers(scope=scope).get("host", ""))):
+        if self.anywhere or is_loopback(_host(Headers(scope=scope).get("host", ""))):
             await self.app(scope, receive, guarded)
             return
         refused = PlainTextResponse(

@@ -24,7 +24,6 @@ from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
 
 from opensma.errors import InputError
 from opensma.growth.experiments.assignment import arm_of, position_of
@@ -115,14 +114,6 @@ class StudyPage:
     portal: Any
     events: Events
     brand: Brand = field(default_factory=read_brand)
-
-    def routes(self) -> list[Route]:
-        """Addresses of everything here."""
-        return [
-            Route("/study", self.show, methods=["GET"]),
-            Route("/study", self.answer, methods=["POST"]),
-            Route("/study/brand.css", self.style),
-        ]
 
     def style(self, request: Request) -> Response:
         """The firm's colour; a file, because the policy allows no style inside a page."""

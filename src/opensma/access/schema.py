@@ -1,0 +1,57 @@
+"""Tables of the access store, one description for SQLite and PostgreSQL.
+
+Times are whole seconds of the epoch; secrets are kept as SHA-256 only (`digest`), so that a copy of
+the store opens nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
+
+metadata = MetaData()
+Whole: Any = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def table(name: str, *columns: Any) -> Table:
+    """A table of the access store; STRICT on SQLite, as the book's."""
+    return Table(f"access_{name}", metadata, *columns, sqlite_strict=True)
+
+
+def key(name: str, kind: Any = Text) -> Column[Any]:
+    """A column of the primary key."""
+    return Column(name, kind, primary_key=True, autoincrement=False)
+
+
+def need(name: str, kind: Any = Text) -> Column[Any]:
+    """A column that always has a value."""
+    return Column(name, kind, nullable=False)
+
+
+audit = table(
+    "audit",
+    key("seq", Whole),
+    need("at", Whole),
+    need("user_id"),
+    need("action"),  # view, export, change, sign_in, sign_out, refused
+    need("screen"),
+    need("account_id"),  # empty where none is named
+    need("detail"),  # ids only, never values (P27)
+    need("previous_hash"),
+    need("hash"),
+    Index("ix_access_audit_account_id", "account_id", "seq"),
+    Index("ix_access_audit_user_id", "user_id", "seq"),
+)
+sessions = table(
+    "sessions",
+    key("digest"),
+    need("session_id"),  # what people see of it
+    need("user_id"),
+    need("method"),  # password, passkey, oidc
+    need("begun_at", Whole),
+    need("seen_at", Whole),
+    need("fresh_at", Whole),  # when the person last proved who they are
+    Column("ended_at", Whole),
+    Index("ix_access_sessions_user_id", "user_id"),
+)

@@ -1,0 +1,42 @@
+"""The pages of one viewer, and the parts that all viewers share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jinja2 import Environment
+
+from opensma.access.store import Access
+from opensma.book.rights import Viewer
+from opensma.book.store import Book
+from opensma.market import Market
+from opensma.web.assets import Asset
+from opensma.web.documents import Papers
+from opensma.web.fees import Fees
+from opensma.web.portal import Portal
+from opensma.web.what_if import Desk
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What every viewer's pages are made with."""
+
+    book: Book
+    market: Market
+    access: Access
+    env: Environment
+    assets: dict[str, Asset]
+    desk: Desk  # the newest day, prepared once
+
+
+class Pages:
+    """Every page, for one viewer (None: the operator, who sees the whole book)."""
+
+    def __init__(self, shared: Shared, viewer: Viewer | None) -> None:
+        self.shared = shared
+        self.viewer = viewer
+        self.portal = Portal(
+            shared.book, shared.market, viewer, shared.env, shared.assets, shared.desk
+        )
+        self.papers = Papers(self.portal)
+        self.fees = Fees(self.portal)

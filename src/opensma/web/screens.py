@@ -1,0 +1,104 @@
+"""Every address of the portal with its policy: one table, so that none can be added without.
+
+An `account_id` or `taxpayer_id` in a path is checked by the gate before the page is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+
+from opensma.book.rights import Right
+from opensma.web.events import Events
+from opensma.web.policy import PUBLIC, SIGNED_IN, Policy, Screen, needs
+from opensma.web.study import StudyPage
+
+_ACCOUNT = "/accounts/{account_id}"
+_DRAWN = "{digest}-{size}-{scheme}.svg"
+_TAXES_CSV = "/taxes/form-8949-{year:int}.csv"
+_SERVER = Policy(public=True, csrf=False)  # no form of ours
+
+
+def portal_screens() -> list[Screen]:
+    """Program, accounts, trades, taxes."""
+    look, perform = needs(Right.HOLDINGS), needs(Right.PERFORMANCE)
+    tax, file = needs(Right.TAXES), needs(Right.TAXES, export=True)
+    growth = _ACCOUNT + "/growth-{period}-" + _DRAWN
+    ladder = _ACCOUNT + "/ladder-{period}-" + _DRAWN
+    return [
+        Screen("/", "program", lambda p, r: p.portal.program(r), SIGNED_IN),
+        Screen(
+            "/exceptions", "exceptions", lambda p, r: p.portal.exceptions(r),
+            needs(Right.EXCEPTIONS),
+        ),
+        Screen(_ACCOUNT, "account", lambda p, r: p.portal.account(r), look),
+        Screen(
+            _ACCOUNT + "/lots/{security_key:int}", "lots", lambda p, r: p.portal.lots(r), look
+        ),
+        Screen(_ACCOUNT + "/value-" + _DRAWN, "value", lambda p, r: p.portal.chart(r), look),
+        Screen(_ACCOUNT + "/what-if", "what-if", lambda p, r: p.portal.what_if(r), look),
+        Screen(
+            _ACCOUNT + "/performance", "performance", lambda p, r: p.portal.performance(r), perform
+        ),
+        Screen(growth, "growth-chart", lambda p, r: p.portal.growth(r), perform),
+        Screen(ladder, "ladder-chart", lambda p, r: p.portal.ladder(r), perform),
+        Screen(_ACCOUNT + "/taxes", "taxes", lambda p, r: p.portal.taxes(r), tax),
+        Screen(_ACCOUNT + _TAXES_CSV, "form-8949", lambda p, r: p.portal.form_8949(r), file),
+        Screen(
+            "/taxpayers/{taxpayer_id}/taxes", "taxpayer-taxes", lambda p, r: p.portal.taxes(r), tax
+        ),
+        Screen(
+            "/taxpayers/{taxpayer_id}" + _TAXES_CSV, "taxpayer-form-8949",
+            lambda p, r: p.portal.form_8949(r), file,
+        ),
+        Screen("/trades/{trade_id}", "trade", lambda p, r: p.portal.trade(r), look),
+        Screen("/assets/{address}", "asset", lambda p, r: p.portal.asset(r), PUBLIC),
+    ]  # fmt: skip
+
+
+def paper_screens() -> list[Screen]:
+    """Documents, fees, composite."""
+    read, file = needs(Right.DOCUMENTS), needs(Right.DOCUMENTS, export=True)
+    base, composite = _ACCOUNT + "/documents", needs(Right.COMPOSITES)
+    return [
+        Screen(base, "documents", lambda p, r: p.papers.page(r), read),
+        Screen(
+            base + "/statement-{period}.pdf", "statement", lambda p, r: p.papers.statement(r), file
+        ),
+        Screen(
+            base + "/tax-pack-{year:int}.pdf", "tax-pack", lambda p, r: p.papers.tax_pack(r),
+            needs(Right.TAXES, export=True),
+        ),
+        Screen(
+            base + "/invoice-{invoice_id}.pdf", "invoice", lambda p, r: p.papers.invoice(r), file
+        ),
+        Screen("/composite", "composite", lambda p, r: p.papers.composite(r), composite),
+        Screen(
+            "/composite.pdf", "composite-file", lambda p, r: p.papers.composite_file(r),
+            needs(Right.COMPOSITES, export=True),
+        ),
+        Screen(_ACCOUNT + "/fees", "fees", lambda p, r: p.fees.account(r), needs(Right.FEES)),
+        Screen("/billing", "billing", lambda p, r: p.fees.billing(r), needs(Right.BILLING)),
+    ]  # fmt: skip
+
+
+def public_screens(events: Events, study: StudyPage) -> list[Screen]:
+    """What anybody may open: the study page, and events of servers."""
+
+    def alone(answer: Callable[[Request], Any]) -> Callable[[Any, Request], Any]:
+        return lambda _pages, request: answer(request)
+
+    async def post(_pages: Any, request: Request) -> Any:
+        return await events.post(request)
+
+    async def answer(_pages: Any, request: Request) -> Any:
+        return await study.answer(request)
+
+    return [
+        Screen("/events", "events", post, _SERVER, ("POST",)),
+        Screen("/study", "study", alone(study.show), PUBLIC),
+        Screen("/study", "study-answer", answer, _SERVER, ("POST",)),
+        Screen("/study/brand.css", "study-style", alone(study.style), PUBLIC),
+    ]
