@@ -98,6 +98,7 @@ class Viewer:
     user_id: str
     name: str
     grants: tuple[Grant, ...]
+    day: str = ""  # the ISO day of asking
 
     @property
     def roles(self) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select
 from sqlalchemy.engine import make_url
@@ -21,6 +22,9 @@ from sqlalchemy.pool import NullPool
 
 from opensma.book import schema
 from opensma.errors import BookError, InputError
+
+if TYPE_CHECKING:
+    from opensma.book.rights import Viewer
 
 HEAD = "0005"  # newest migration; a test keeps it true
 _BUSY_MILLISECONDS = 10_000
@@ -71,6 +75,13 @@ class Book:
         self.url = _anywhere(book_url(url))
         self.engine = _engine(self.url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._reader: Viewer | None = None
+
+    def seen_by(self, viewer: Viewer | None) -> Book:
+        """The same book as a person reads it: on PostgreSQL behind the second wall (`walls.py`)."""
+        bound = copy(self)
+        bound._reader = viewer
+        return bound
 
     @property
     def path(self) -> Path | None:
@@ -103,6 +114,12 @@ class Book:
             raise self.missing()  # the driver would make an empty file
         with self._plain_errors(), self.engine.connect() as connection:
             connection.exec_driver_sql("BEGIN" if self.is_sqlite else _PG_READ)
+            if self._reader is not None and not self.is_sqlite:
+                from opensma.book.walls import (
+                    stand_behind,  # it knows the master data, as we must not
+                )
+
+                stand_behind(connection, self._reader.user_id, self._reader.day)
             yield connection
 
     @contextmanager
@@ -252,6 +269,10 @@ def init_book(url: str) -> Book:
     with book.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if not book.is_sqlite:
+            from opensma.book.walls import raise_wall
+
+            raise_wall(connection)
     return book
 
 

@@ -84,7 +84,7 @@ def find_viewer(connection: Connection, user_id: str, day: str) -> Viewer | None
     if not found:
         return None
     grants = some_records(connection, Grant, "user_id", [user_id])
-    return Viewer(found[0].user_id, found[0].name, in_force(grants, day))
+    return Viewer(found[0].user_id, found[0].name, in_force(grants, day), day)
 
 
 def _program_of_strategy(connection: Connection) -> dict[str, str]:

@@ -21,7 +21,7 @@ from opensma.book.invoices import InvoiceRow, all_invoices, lines_of
 from opensma.book.ledger import read_journal
 from opensma.book.master import AccountRecord, Program, all_records
 from opensma.book.rights import Right
-from opensma.book.store import Connection
+from opensma.book.store import Book, Connection
 from opensma.book.visible import seen_account, visible_accounts
 from opensma.errors import InputError
 from opensma.measure.composite_book import record_of
@@ -52,6 +52,7 @@ class Papers:
     """Pages and downloads of documents, for the portal's viewer."""
 
     portal: Portal
+    whole: Book  # not only what the viewer may read
 
     def page(self, request: Request) -> Response:
         """What there is for one account, with a link for each document."""
@@ -121,8 +122,9 @@ class Papers:
 
     def must_see_all(self) -> None:
         """A composite adds up every account, so it is for those who may see every account."""
-        with self.portal.book.read() as connection:
-            seen = len(visible_accounts(connection, self.portal.viewer, Right.DOCUMENTS))
+        viewer = self.portal.viewer
+        with self.whole.read() as connection:
+            seen = len(visible_accounts(connection, viewer))
             if seen < len(all_records(connection, AccountRecord)):
                 raise HTTPException(HTTPStatus.NOT_FOUND)
 

@@ -129,6 +129,7 @@ class Fees:
     """Pages of fees, for the portal's viewer."""
 
     portal: Portal
+    papers: Papers
 
     def account(self, request: Request) -> Response:
         """Every invoice of one account and of its agreement, line by line."""
@@ -157,7 +158,7 @@ class Fees:
 
     def billing(self, request: Request) -> Response:
         """Runs, what they held, revenue by payee, and corrections of a period when asked."""
-        Papers(self.portal).must_see_all()
+        self.papers.must_see_all()
         with self.portal.book.read() as connection:
             runs = billing_runs(connection)
             revenue = payee_revenue(connection)

@@ -35,8 +35,7 @@ class Pages:
     def __init__(self, shared: Shared, viewer: Viewer | None) -> None:
         self.shared = shared
         self.viewer = viewer
-        self.portal = Portal(
-            shared.book, shared.market, viewer, shared.env, shared.assets, shared.desk
-        )
-        self.papers = Papers(self.portal)
-        self.fees = Fees(self.portal)
+        book = shared.book.seen_by(viewer)
+        self.portal = Portal(book, shared.market, viewer, shared.env, shared.assets, shared.desk)
+        self.papers = Papers(self.portal, shared.book)
+        self.fees = Fees(self.portal, self.papers)
