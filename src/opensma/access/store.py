@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from opensma.access import schema
 from opensma.book.store import Book
@@ -27,13 +28,15 @@ class Access:
     def __init__(self, book: Book) -> None:
         self.book = book
         own = book.path
-        self.store = Book(str(_beside(own))) if own is not None else book
+        self.store = Book(book.url if own is None else str(_beside(own)), pooled=True)
         self.lock = Lock()  # of the audit chain, in this process
         self._make()
 
     def _make(self) -> None:
         if self.store.path is not None:
             self.store.path.touch(mode=0o600)
+        if self.store.is_sqlite:
+            event.listen(self.store.engine, "connect", _hurry)
         with self.store.write() as connection:
             schema.metadata.create_all(connection)
 
@@ -45,7 +48,7 @@ class Access:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction. What is looked at is worth no wait for the disk: NORMAL on SQLite."""
+        """One transaction."""
         with self.store.write() as connection:
             yield connection
 
@@ -53,6 +56,11 @@ class Access:
         """Keep other processes from the end of the audit chain until this transaction ends."""
         if not self.store.is_sqlite:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CHAIN_KEY})")
+
+
+def _hurry(connection: Any, _record: object) -> None:
+    """A line on what was looked at is worth no wait for the disk; the file stays whole."""
+    connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _beside(book: Path) -> Path:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from opensma.book import schema
 from opensma.errors import BookError, InputError
@@ -71,9 +71,10 @@ def _anywhere(url: str) -> str:
 class Book:
     """One open book. Safe to open again in another process; connections are never shared."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, pooled: bool = False) -> None:
+        """`pooled` keeps connections open: for a store that is written with every page."""
         self.url = _anywhere(book_url(url))
-        self.engine = _engine(self.url)
+        self.engine = _engine(self.url, pooled)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._reader: Viewer | None = None
 
@@ -172,9 +173,10 @@ class Book:
 _PG_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, pooled: bool) -> Engine:
     try:
-        engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        pool = QueuePool if pooled else NullPool
+        engine = create_engine(url, poolclass=pool, isolation_level="AUTOCOMMIT")
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise InputError(
             "book.url", str(error), where=url, remedy="Use a file path or postgresql://…"

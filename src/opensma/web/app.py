@@ -59,7 +59,7 @@ def create_app(
         routes=[gate.route(screen) for screen in screens],
         middleware=[
             Middleware(Shield, embed=brand.embed_origins, anywhere=sign_in),
-            Middleware(GZipMiddleware, minimum_size=1000),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4),
             Middleware(TablesAsCsv),
             Middleware(Identify, gate=gate),
         ],

@@ -33,6 +33,7 @@ from opensma.book.rights import Right, Viewer
 from opensma.book.store import Book
 from opensma.book.visible import find_viewer, seen_account, visible_accounts
 from opensma.errors import BookError
+from opensma.web.kept import KeptPages, version_of
 from opensma.web.person import CURRENT, NOBODY, Person
 from opensma.web.policy import Policy, Screen
 from opensma.web.tables import whole
@@ -59,6 +60,9 @@ class Gate:
     _secret: str = field(default_factory=lambda: secrets.token_hex(32))
     _kept: OrderedDict[Viewer | None, Any] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self.kept = KeptPages(self.book)
 
     def route(self, screen: Screen) -> Route:
         """The screen behind the gate."""
@@ -96,13 +100,21 @@ class Gate:
                 return _step_up_first(request)
         if request.method not in _READS and policy.csrf:
             await self._same_origin(person, request)
-        pages = await run_in_threadpool(self.pages, person.viewer)
+        reads = request.method in _READS
+        kept = self.kept.find(person.viewer, request) if reads and person.known else None
+        answer: Response = kept or await self._made(screen, person, request)
+        if person.known and answer.status_code < 400:
+            await run_in_threadpool(self._log, screen, person, request)
+        return answer
+
+    async def _made(self, screen: Screen, person: Person, request: Request) -> Response:
+        pages, version = await run_in_threadpool(self.pages, person.viewer), version_of(self.book)
         if inspect.iscoroutinefunction(screen.answer):
             answer: Response = await screen.answer(pages, request)
         else:
             answer = await run_in_threadpool(screen.answer, pages, request)
-        if person.known and answer.status_code < 400:
-            await run_in_threadpool(self._log, screen, person, request)
+        if person.known and request.method in _READS:
+            self.kept.keep(person.viewer, request, answer, version)
         return answer
 
     def who(self, request: Request) -> Person:

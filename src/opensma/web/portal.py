@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from http import HTTPStatus
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -37,11 +36,16 @@ from opensma.tax.forms import Form8949Row, to_csv
 from opensma.trade.change_text import FIELDS
 from opensma.web import accounts, listing, performance, taxes, what_if
 from opensma.web.assets import Asset, kept
+from opensma.web.kept import OfBook, version_of
 from opensma.web.performance import Explained
 from opensma.web.tables import whole
 
 YEARS_KEPT, LADDERS_KEPT = 8, 32
 _ALL = 1_000_000_000
+# Made from the book alone: kept until it changes.
+_OF_BOOK = frozenset({
+    "program.html", "account.html", "performance.html", "taxes.html", "fees.html", "documents.html",
+})  # fmt: skip
 SIZES = {"wide": (1060, 320), "narrow": (350, 300)}
 
 
@@ -213,7 +217,7 @@ class Portal:
     def _explained(self, account_id: str, period: str, found: Performance) -> Explained | str:
         """Attribution of a period or why there is none; kept until the book changes."""
         with self._lock:
-            version, kept = _version(self.book), self._ladders.pop((account_id, period), None)
+            version, kept = version_of(self.book), self._ladders.pop((account_id, period), None)
         if kept is None or version is None or kept[0] != version:
             kept = version, performance.explained(self.book, self.market, found)
         with self._lock:
@@ -331,7 +335,7 @@ class Portal:
 
     def _overview(self) -> tuple[ProgramView, listing.Overview]:
         with self._lock:
-            version = _version(self.book)
+            version = version_of(self.book)
             if self._kept is None or version is None or self._kept[0] != version:
                 view = program_view(self.book, self.viewer)
                 self._kept = (version, view, listing.Overview(view.rows))
@@ -360,7 +364,7 @@ class Portal:
     def _kept_year(self, name: str, year: int | None) -> TaxYear:
         """The few years looked at last, read again only when the book has changed."""
         with self._lock:
-            version, kept = _version(self.book), self._years.pop((name, year), None)
+            version, kept = version_of(self.book), self._years.pop((name, year), None)
         if kept is None or version is None or kept[0] != version:
             kept = version, tax_year(self.book, name, year, viewer=self.viewer)
         with self._lock:
@@ -383,7 +387,8 @@ class Portal:
             view: ProgramView = values["view"]
             values["day"] = view.run.day if view.run else None
             values["stopped"] = len({e.account_id for e in view.exceptions})
-        return HTMLResponse(self.env.get_template(template).render(values))
+        text = self.env.get_template(template).render(values)
+        return OfBook(text) if template in _OF_BOOK else HTMLResponse(text)
 
 
 def _size(request: Request, size: int) -> int:
@@ -396,17 +401,3 @@ def _slice(rows: list[Any], page: int, size: int) -> tuple[int, int, list[Any]]:
     pages = max(1, -(-len(rows) // size))
     page = min(page, pages)
     return page, pages, rows[(page - 1) * size : page * size]
-
-
-def _version(book: Book) -> object | None:
-    """Changes with every write to an SQLite book; None where that cannot be told cheaply."""
-    if book.path is None:
-        return None
-    stamps = []
-    for path in (book.path, Path(f"{book.path}-wal")):
-        try:
-            found = path.stat()
-        except FileNotFoundError:
-            continue
-        stamps.append((path.name, found.st_mtime_ns, found.st_size))
-    return tuple(stamps)
