@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
   if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt docs bench clean
+.PHONY: help demo test lint audit fmt docs bench clean
 
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,6 +27,9 @@ lint: $(VENV)/.developer  ## style, types, walls between rooms, generated docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/cli_reference.py --check
+
+audit: $(VENV)/.developer  ## known vulnerabilities of what is installed, secrets in what is committed
+	$(BIN)/python tools/audit.py
 
 fmt: $(VENV)/.developer  ## format, and fix what can be fixed
 	$(BIN)/ruff check --fix .
