@@ -17,6 +17,11 @@ ROOT = Path(__file__).parent.parent
 BASELINE = ROOT / ".secrets.baseline"  # what was looked at and is no secret
 
 
+def say(text: str) -> None:
+    """One line."""
+    sys.stdout.write(f"{text}\n")
+
+
 def vulnerabilities() -> list[str]:
     """Advisories on installed packages; says so when none could be asked for."""
     words = [sys.executable, "-m", "pip_audit", "--skip-editable", "--progress-spinner", "off"]
@@ -26,14 +31,14 @@ def vulnerabilities() -> list[str]:
         )
         packages = json.loads(done.stdout)["dependencies"]
     except (subprocess.TimeoutExpired, json.JSONDecodeError, KeyError):
-        print("SKIPPED: advisories were not looked up, the service cannot be reached.")
+        say("SKIPPED: advisories were not looked up, the service cannot be reached.")
         return []
     asked = [one for one in packages if "vulns" in one]
     unknown = len(packages) - len(asked)
     if not asked:
-        print(f"SKIPPED: no advisory service knows any of the {unknown} packages (offline?).")
+        say(f"SKIPPED: no advisory service knows any of the {unknown} packages (offline?).")
     elif unknown:
-        print(f"{unknown} of {len(packages)} packages are unknown to the advisory service.")
+        say(f"{unknown} of {len(packages)} packages are unknown to the advisory service.")
     return [
         f"{one['name']} {one['version']}: {found['id']}, fixed in "
         + (", ".join(found.get("fix_versions", ())) or "no version yet")
@@ -48,7 +53,7 @@ def secrets() -> list[str]:
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     if listed.returncode:
-        print("SKIPPED: this is no git checkout, so nothing was scanned for secrets.")
+        say("SKIPPED: this is no git checkout, so nothing was scanned for secrets.")
         return []
     names = [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
     hook = [sys.executable, "-m", "detect_secrets.pre_commit_hook", "--baseline", str(BASELINE)]
@@ -60,9 +65,9 @@ def main() -> int:
     """Run both."""
     found = vulnerabilities() + secrets()
     for one in found:
-        print(one)
+        say(one)
     if not found:
-        print("audit: nothing found")
+        say("audit: nothing found")
     return 1 if found else 0
 
 
