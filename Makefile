@@ -59,12 +59,12 @@ $(VENV)/.created:
 
 $(VENV)/.installed: pyproject.toml $(VENV)/.created
 	@echo "Installing opensma into $(VENV) (a minute or two the first time) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[documents,growth]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[documents,growth,sign-in]"
 	@touch $@
 
 $(VENV)/.developer: pyproject.toml $(VENV)/.created
 	@echo "Installing opensma and its test tools into $(VENV) (a few minutes the first time) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[postgres,documents,growth]' --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[postgres,documents,growth,sign-in]' --group dev
 	@touch $@
 
 # Machine code of the decision kernel is made once here, so that no user waits for it in a command.

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from starlette.applications import Starlette
 from tests.web.billed import Billed, bill
 from tests.web.shown import HOSTILE, Shown
 
@@ -75,8 +76,15 @@ def _add_trouble(book: Book) -> None:
 
 @contextmanager
 def _served(book: Book, market: Market) -> Iterator[str]:
-    """The portal in a thread on any free port, with the server that `sma serve` uses."""
-    config = uvicorn.Config(create_app(book, market), port=0, log_level="warning")
+    """The portal of the operator, served."""
+    with serving(create_app(book, market)) as address:
+        yield address
+
+
+@contextmanager
+def serving(app: Starlette) -> Iterator[str]:
+    """An application in a thread on any free port, with the server that `sma serve` uses."""
+    config = uvicorn.Config(app, port=0, log_level="warning")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

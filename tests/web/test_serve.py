@@ -28,7 +28,7 @@ def test_a_host_that_others_reach_is_refused_and_told_why(
     for host in ("0.0.0.0", "192.168.1.4", "example.com", "::"):
         text = refused(capsys, "--book", small_book, "--host", host)
         assert "serve.host" in text
-        assert "no sign-in yet" in text
+        assert "Without sign-in" in text
 
 
 def test_a_busy_port_is_told_with_its_remedy(

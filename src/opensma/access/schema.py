@@ -55,3 +55,35 @@ sessions = table(
     Column("ended_at", Whole),
     Index("ix_access_sessions_user_id", "user_id"),
 )
+passwords = table("passwords", key("user_id"), need("hash"), need("changed_at", Whole))
+authenticators = table(
+    "authenticators",
+    key("user_id"),
+    need("secret"),  # base32; a time-based code cannot be checked without it
+    need("added_at", Whole),
+    need("last_step", Whole),  # the newest code that was used: each counts once
+)
+recovery_codes = table("recovery_codes", key("user_id"), key("digest"), Column("used_at", Whole))
+passkeys = table(
+    "passkeys",
+    key("credential_id"),
+    need("user_id"),
+    need("public_key"),
+    need("sign_count", Whole),
+    need("name"),
+    need("added_at", Whole),
+    Column("used_at", Whole),
+    Index("ix_access_passkeys_user_id", "user_id"),
+)
+identities = table("identities", key("issuer"), key("subject"), need("user_id"))
+# Secrets that count once and not for long: invitations, challenges, states of a provider.
+tickets = table(
+    "tickets",
+    key("digest"),
+    need("purpose"),
+    need("user_id"),  # empty where nobody is known yet
+    need("data"),
+    need("expires_at", Whole),
+    Column("used_at", Whole),
+)
+attempts = table("attempts", key("subject"), need("failures", Whole), need("last_at", Whole))

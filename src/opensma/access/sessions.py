@@ -87,3 +87,23 @@ def end_all(connection: Connection, user_id: str, now: int) -> None:
     table = schema.sessions
     where = (table.c.user_id == user_id) & table.c.ended_at.is_(None)
     connection.execute(table.update().where(where).values(ended_at=now))
+
+
+def end_one(connection: Connection, user_id: str, session_id: str, now: int) -> None:
+    """End one session of a user by its public id."""
+    table = schema.sessions
+    where = (table.c.user_id == user_id) & (table.c.session_id == session_id)
+    connection.execute(
+        table.update().where(where & table.c.ended_at.is_(None)).values(ended_at=now)
+    )
+
+
+def of_user(connection: Connection, user_id: str, now: int) -> list[Session]:
+    """A user's sessions that stand, the newest first."""
+    table = schema.sessions
+    where = (table.c.user_id == user_id) & table.c.ended_at.is_(None)
+    where &= (table.c.seen_at >= now - IDLE_SECONDS) & (table.c.begun_at >= now - LONGEST_SECONDS)
+    rows = connection.execute(select(table).where(where).order_by(table.c.seen_at.desc()))
+    return [
+        Session(r.session_id, r.user_id, r.method, r.begun_at, r.seen_at, r.fresh_at) for r in rows
+    ]

@@ -38,6 +38,7 @@ NOUNS: dict[str, str] = {
     "bill": "Load fee terms; preview, release and reverse the invoices of a period.",
     "statements": "Statements of a period for clients, as PDF.",
     "growth": "How the programme is won, kept and paid for, in figures that tie to the fees.",
+    "access": "Who may see what: users, invitations, grants, the audit log.",
     "serve": "Serve the portal.",
 }
 

@@ -6,7 +6,9 @@ import errno
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 
@@ -15,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
+from opensma.access.oidc import Provider, read_provider
 from opensma.access.store import Access
 from opensma.book.market_link import market_of
 from opensma.book.rights import Viewer
@@ -27,22 +30,31 @@ from opensma.web.assets import load_assets
 from opensma.web.events import Events, warehouse_of
 from opensma.web.failures import Failures
 from opensma.web.gate import Gate, Identify
+from opensma.web.me import Me
 from opensma.web.pages import Pages, Shared
+from opensma.web.provider import ProviderDesk
 from opensma.web.render import environment
 from opensma.web.screens import paper_screens, portal_screens, public_screens
 from opensma.web.shield import Shield, is_loopback
+from opensma.web.sign_in import SignIn
+from opensma.web.sign_in_screens import sign_in_screens
 from opensma.web.study import StudyPage, read_brand, study_file
 from opensma.web.tables import TablesAsCsv
 from opensma.web.what_if import Desk
 
 
 def create_app(
-    book: Book, market: Market, viewer: Viewer | None = None, sign_in: bool = False
+    book: Book,
+    market: Market,
+    viewer: Viewer | None = None,
+    sign_in: bool = False,
+    provider: Provider | None = None,
+    names: tuple[str, ...] = (),
 ) -> Starlette:
     """The portal over a book and its market.
 
     With `sign_in` everybody sees what their grants give; without, all who reach it are `viewer`,
-    or the operator, who sees the whole book.
+    or the operator, who sees the whole book. `names` are host names besides this machine's.
     """
     assets = load_assets()
     last = int(market.days[-1])
@@ -50,15 +62,18 @@ def create_app(
     shared = Shared(
         book, market, Access(book), environment(assets, symbols), assets, Desk(book, market)
     )
-    gate = Gate(book, shared.access, partial(Pages, shared), sign_in, viewer)
+    gate = Gate(book, shared.access, shared.env, partial(Pages, shared), sign_in, viewer)
     events, brand = Events(warehouse_of(book)), read_brand(study_file())
     study = StudyPage(shared, events, brand)
     screens = [*portal_screens(), *paper_screens(), *public_screens(events, study)]
+    if sign_in:
+        desk = None if provider is None else ProviderDesk(provider)
+        screens += sign_in_screens(SignIn(gate, desk), Me(gate))
     failures = Failures(shared.env)
     app = Starlette(
         routes=[gate.route(screen) for screen in screens],
         middleware=[
-            Middleware(Shield, embed=brand.embed_origins, anywhere=sign_in),
+            Middleware(Shield, embed=brand.embed_origins, names=names),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4),
             Middleware(TablesAsCsv),
             Middleware(Identify, gate=gate),
@@ -70,43 +85,85 @@ def create_app(
     return app
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How the portal is reached: with or without sign-in, by which names, over what."""
+
+    sign_in: bool = False
+    provider: Path | None = None  # a file for `access.oidc.read_provider`
+    names: tuple[str, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
+    proxy: str | None = None  # address of the reverse proxy whose headers are believed
+
+
 def serve(
     book_url: str,
     market_path: Path | str | None = None,
     host: str = "127.0.0.1",
     port: int = 8000,
     announce: Callable[[str], None] = lambda _address: None,
+    door: Door | None = None,
 ) -> None:
     """Serve the portal until interrupted; `announce` is told the address once it answers.
 
-    InputError for a host that others could reach or a port in use, BookError before the first day.
+    InputError for a host that others could reach without sign-in and encryption, or a port in use;
+    BookError before the first day.
     """
-    _check_host(host)
+    door = door or Door()
+    _check_host(host, door)
+    provider = None if door.provider is None else read_provider(door.provider)
     listener = _listen(host, port)
     with listener:
         book = open_book(book_url)
         market = market_of(book, market_path)
         _check_day(book)
-        app = create_app(book, market)
+        app = create_app(book, market, None, door.sign_in, provider, door.names)
         Thread(target=warm, name="charts", daemon=True).start()
         Thread(target=app.state.warm, name="decision", daemon=True).start()
-        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            ssl_certfile=door.certificate,
+            ssl_keyfile=door.key,
+            proxy_headers=door.proxy is not None,
+            forwarded_allow_ips=door.proxy,
+        )
         bound = listener.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         listener.listen()  # from here on a browser waits instead of being refused
-        announce(f"http://{shown}:{bound}")
+        announce(f"{'https' if door.certificate else 'http'}://{shown}:{bound}")
         with suppress(KeyboardInterrupt):  # the way to end it, not a failure
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def _check_host(host: str) -> None:
-    if not is_loopback(host):
+def _check_host(host: str, door: Door) -> None:
+    if door.sign_in and find_spec("argon2") is None:
+        raise InputError(
+            "serve.extra",
+            "What signing in needs is not installed.",
+            where="--sign-in",
+            remedy="pip install 'opensma[sign-in]'",
+        )
+    if is_loopback(host):
+        return
+    if not door.sign_in:
         raise InputError(
             "serve.host",
-            "The portal has no sign-in yet, so it answers on this machine only: anybody who "
-            "reached it would see every account.",
+            "Without sign-in it answers on this machine only: anybody who reached it would see "
+            "every account.",
             where=f"--host {host}",
-            remedy="Leave --host out. From elsewhere, tunnel: ssh -L 8000:127.0.0.1:8000 MACHINE",
+            remedy="Add --sign-in, or leave --host out and tunnel: "
+            "ssh -L 8000:127.0.0.1:8000 MACHINE",
+        )
+    if door.proxy is None and (door.certificate is None or door.key is None):
+        raise InputError(
+            "serve.plain",
+            "Passwords would cross the network in the clear.",
+            where=f"--host {host}",
+            remedy="Add --tls-cert and --tls-key, or --behind-proxy with the proxy's address.",
         )
 
 

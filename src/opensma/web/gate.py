@@ -19,6 +19,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from jinja2 import Environment
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -27,7 +28,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from opensma.access import sessions
-from opensma.access.audit import Action, Line, record
+from opensma.access.audit import Action, Line, append, record
 from opensma.access.store import Access
 from opensma.book.rights import Right, Viewer
 from opensma.book.store import Book
@@ -53,6 +54,7 @@ class Gate:
 
     book: Book
     access: Access
+    env: Environment
     make: Callable[[Viewer | None], Any]
     sign_in: bool = False
     fixed: Viewer | None = None
@@ -101,7 +103,7 @@ class Gate:
         if request.method not in _READS and policy.csrf:
             await self._same_origin(person, request)
         reads = request.method in _READS
-        kept = self.kept.find(person.viewer, request) if reads and person.known else None
+        kept = self.kept.find(person, request) if reads and person.known else None
         answer: Response = kept or await self._made(screen, person, request)
         if person.known and answer.status_code < 400:
             await run_in_threadpool(self._log, screen, person, request)
@@ -114,7 +116,7 @@ class Gate:
         else:
             answer = await run_in_threadpool(screen.answer, pages, request)
         if person.known and request.method in _READS:
-            self.kept.keep(person.viewer, request, answer, version)
+            self.kept.keep(person, request, answer, version)
         return answer
 
     def who(self, request: Request) -> Person:
@@ -143,6 +145,34 @@ class Gate:
         day = datetime.fromtimestamp(self.now(), UTC).date().isoformat()
         with self.book.read() as connection:
             return find_viewer(connection, user_id, day)
+
+    # --- sessions ------------------------------------------------------------------------------
+
+    def begin(self, request: Request, answer: Response, user_id: str, method: str) -> None:
+        """A session with a new cookie value; one that stands is renewed, never taken over."""
+        old, secret, now = request.cookies.get(COOKIE, ""), secrets.token_urlsafe(32), self.now()
+        with self.access.lock, self.access.write() as connection:
+            known = sessions.find(connection, old, now) if old else None
+            if known is not None and known.user_id == user_id:
+                sessions.renew(connection, old, secret, method, now)
+            else:
+                if known is not None:
+                    sessions.end(connection, old, now)
+                sessions.begin(connection, secret, user_id, method, now)
+            append(self.access, connection, Line(now, user_id, Action.SIGN_IN, method))
+        secure = request.url.scheme == "https"
+        answer.set_cookie(COOKIE, secret, httponly=True, samesite="lax", secure=secure, path="/")
+
+    def end(self, request: Request) -> None:
+        """End the session of this cookie."""
+        secret, person, now = request.cookies.get(COOKIE, ""), CURRENT.get(), self.now()
+        with self.access.lock, self.access.write() as connection:
+            sessions.end(connection, secret, now)
+            append(self.access, connection, Line(now, person.user_id, Action.SIGN_OUT, "sign-out"))
+
+    def clear(self, answer: Response) -> None:
+        """Take the cookie back."""
+        answer.delete_cookie(COOKIE, path="/")
 
     def _admit(self, policy: Policy, person: Person, request: Request) -> None:
         """404 unless the person holds the right, and holds it on what the address names."""
@@ -230,9 +260,11 @@ def _sign_in_first(request: Request) -> Response:
 
 
 def _step_up_first(request: Request) -> Response:
+    """A change is not sent again by itself: the way back is to the page of its form."""
+    back = _here(request)
     if request.method not in _READS:
-        raise HTTPException(403)
-    return RedirectResponse(f"/step-up?next={_here(request)}", status_code=303)
+        back = quote(urlsplit(request.headers.get("referer", "/")).path, safe="")
+    return RedirectResponse(f"/step-up?next={back}", status_code=303)
 
 
 def _here(request: Request) -> str:

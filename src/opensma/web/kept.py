@@ -1,7 +1,7 @@
 """Pages that were made a moment ago: kept until the book changes, for the same person's eyes only.
 
-Only a page that shows nothing but the book may be kept; one with a form never is, because it
-carries a word of its session.
+Only a page that shows nothing but the book may be kept. Its forms carry a word of their session, so
+each session has its own.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from starlette.responses import HTMLResponse
 
 from opensma.book.rights import Viewer
 from opensma.book.store import Book
+from opensma.web.person import Person
 from opensma.web.tables import whole
 
 MOST = 128
-_FORM_WORD = b'name="csrf"'
-Key = tuple[Viewer | None, str, str, bool]
+Key = tuple[Viewer | None, str, str, str, bool]
 
 
 class OfBook(HTMLResponse):
@@ -35,9 +35,9 @@ class KeptPages:
     _pages: OrderedDict[Key, tuple[object, bytes]] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
-    def find(self, viewer: Viewer | None, request: Request) -> HTMLResponse | None:
+    def find(self, person: Person, request: Request) -> HTMLResponse | None:
         """The page as it was made, if the book is still the same."""
-        key = _key(viewer, request)
+        key = _key(person, request)
         with self._lock:
             found = self._pages.get(key)
             if found is None:
@@ -47,21 +47,20 @@ class KeptPages:
         return HTMLResponse(body) if version == version_of(self.book) else None
 
     def keep(
-        self, viewer: Viewer | None, request: Request, answer: object, version: object | None
+        self, person: Person, request: Request, answer: object, version: object | None
     ) -> None:
         """Keep an answer if it may be; `version` is the book's from before it was made."""
         if not isinstance(answer, OfBook) or answer.status_code != 200 or version is None:
             return
-        if _FORM_WORD in answer.body:
-            return
         with self._lock:
-            self._pages[_key(viewer, request)] = version, bytes(answer.body)
+            self._pages[_key(person, request)] = version, bytes(answer.body)
             while len(self._pages) > MOST:
                 self._pages.popitem(last=False)
 
 
-def _key(viewer: Viewer | None, request: Request) -> Key:
-    return viewer, request.url.path, request.url.query, whole(request.scope)
+def _key(person: Person, request: Request) -> Key:
+    url = request.url
+    return person.viewer, person.csrf, url.path, url.query, whole(request.scope)
 
 
 def version_of(book: Book) -> object | None:

@@ -45,9 +45,11 @@ def is_loopback(host: str) -> bool:
 class Shield:
     """Refuses foreign host names (a page elsewhere could point its own name here), sets headers."""
 
-    def __init__(self, app: ASGIApp, embed: tuple[str, ...] = (), anywhere: bool = False) -> None:
+    def __init__(
+        self, app: ASGIApp, embed: tuple[str, ...] = (), names: tuple[str, ...] = ()
+    ) -> None:
         self.app = app
-        self.anywhere = anywhere  # with a sign-in, other names than this machine's are answered
+        self.names = frozenset(name.lower() for name in names)  # besides this machine's
         self.embed = embed  # origins that may show the public page in a frame
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,12 +71,11 @@ class Shield:
                     del headers["X-Frame-Options"]
             await send(message)
 
-        if self.anywhere or is_loopback(_host(Headers(scope=scope).get("host", ""))):
+        host = _host(Headers(scope=scope).get("host", ""))
+        if is_loopback(host) or host.lower() in self.names:
             await self.app(scope, receive, guarded)
             return
-        refused = PlainTextResponse(
-            "This portal answers on 127.0.0.1 and localhost only.\n", status_code=421
-        )
+        refused = PlainTextResponse("This portal answers by its own name only.\n", status_code=421)
         await refused(scope, receive, guarded)
 
 

@@ -1,0 +1,197 @@
+"""What a person sets up for signing in: by invitation at first, later on a page of their own."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from markupsafe import Markup
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from opensma.access import local, passkeys, sessions, tickets
+from opensma.access.audit import Action, Line, append
+from opensma.errors import InputError
+from opensma.web.gate import Gate
+from opensma.web.person import CURRENT
+from opensma.web.sign_in import json_of, site_of
+
+CODES = 8  # recovery codes
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else
+
+
+@dataclass
+class Me:
+    """Invitations, and a person's own sessions, keys and codes."""
+
+    gate: Gate
+
+    # --- invitation ------------------------------------------------------------------------------
+
+    def invitation(self, _pages: Any, _request: Request) -> Response:
+        """Where the word of an invitation is typed, or put by the link's fragment."""
+        return self._invited("", "", "")
+
+    async def invited(self, _pages: Any, request: Request) -> Response:
+        """First the word alone, then with a password and the authenticator's code."""
+        form = await request.form()
+        word, secret = str(form.get("word", "")).strip(), str(form.get("secret", ""))
+        if not secret:
+            return await run_in_threadpool(self._welcome, word)
+        password, code = str(form.get("password", "")), str(form.get("code", ""))
+        return await run_in_threadpool(self._set_up, request, word, secret, password, code)
+
+    def _welcome(self, word: str) -> Response:
+        from pyotp import random_base32
+
+        with self.gate.access.read() as connection:
+            ticket = tickets.look(connection, word, tickets.INVITATION, self.gate.now())
+        if ticket is None:
+            return self._invited("", "", "This invitation is not known, was used, or is too old.")
+        return self._invited(word, random_base32(), "", ticket.user_id)
+
+    def _set_up(
+        self, request: Request, word: str, secret: str, password: str, code: str
+    ) -> Response:
+        now = self.gate.now()
+        with self.gate.access.read() as connection:
+            ticket = tickets.look(connection, word, tickets.INVITATION, now)
+        if ticket is None:
+            return self._invited("", "", "This invitation is not known, was used, or is too old.")
+        user = ticket.user_id
+        try:
+            local.check_password(password)
+        except InputError as error:
+            return self._invited(word, secret, f"{error.message} {error.remedy}", user)
+        if not _base32(secret) or not local.right_code(secret, code, now):
+            return self._invited(word, secret, "The code does not fit. Wait for the next.", user)
+        codes = recovery_codes()
+        with self.gate.access.lock, self.gate.access.write() as connection:
+            if tickets.redeem(connection, word, tickets.INVITATION, now) is None:
+                return self._invited("", "", "This invitation was used.")
+            local.set_password(connection, user, password, now)
+            local.set_authenticator(connection, user, secret, now)
+            local.set_recovery_codes(connection, user, codes)
+            sessions.end_all(connection, user, now)
+            append(self.gate.access, connection, Line(now, user, Action.CHANGE, "invitation"))
+        answer = self._codes(codes, first=True)
+        self.gate.begin(request, answer, user, "password")
+        return answer
+
+    def _invited(self, word: str, secret: str, error: str, user: str = "") -> HTMLResponse:
+        text = self.gate.env.get_template("invitation.html").render(
+            word=word, secret=secret, error=error, user=user, day=None, stopped=0,
+            picture=_picture(secret, user) if secret else "",
+        )  # fmt: skip
+        return HTMLResponse(text, status_code=422 if error else 200)
+
+    def _codes(self, codes: list[str], first: bool) -> HTMLResponse:
+        text = self.gate.env.get_template("recovery_codes.html").render(
+            codes=codes, first=first, day=None, stopped=0
+        )
+        return HTMLResponse(text)
+
+    # --- one's own page --------------------------------------------------------------------------
+
+    def show(self, _pages: Any, _request: Request) -> Response:
+        """Ways to sign in, keys, sessions."""
+        person = CURRENT.get()
+        with self.gate.access.read() as connection:
+            ways = local.ways_of(connection, person.user_id)
+            keys = passkeys.keys_of(connection, person.user_id)
+            mine = sessions.of_user(connection, person.user_id, self.gate.now())
+        text = self.gate.env.get_template("me.html").render(
+            ways=ways, keys=keys, sessions=mine, when=_when, day=None, stopped=0,
+            own="" if person.session is None else person.session.session_id,
+        )  # fmt: skip
+        return HTMLResponse(text)
+
+    def key_options(self, _pages: Any, request: Request) -> Response:
+        """A challenge for a new passkey."""
+        person, challenge = CURRENT.get(), secrets.token_urlsafe(32)
+        ticket = tickets.Ticket(tickets.CHALLENGE, person.user_id, "add")
+        with self.gate.access.write() as connection:
+            tickets.issue(connection, challenge, ticket, self.gate.now())
+        name = person.viewer.name if person.viewer else person.user_id
+        options = passkeys.registration(site_of(request), person.user_id, name, challenge)
+        return JSONResponse({"options": json.loads(options), "challenge": challenge})
+
+    async def add_key(self, _pages: Any, request: Request) -> Response:
+        """Keep the passkey that answered."""
+        document = await json_of(request)
+        return await run_in_threadpool(self._add_key, request, document)
+
+    def _add_key(self, request: Request, document: dict[str, Any]) -> Response:
+        user, now = CURRENT.get().user_id, self.gate.now()
+        challenge = str(document.get("challenge", ""))
+        with self.gate.access.lock, self.gate.access.write() as connection:
+            ticket = tickets.redeem(connection, challenge, tickets.CHALLENGE, now)
+            known = ticket is not None and (ticket.user_id, ticket.data) == (user, "add")
+            answer = json.dumps(document.get("answer"))
+            added = known and passkeys.add(
+                connection, site_of(request), user, challenge, answer, now
+            )
+            if added:
+                append(self.gate.access, connection, Line(now, user, Action.CHANGE, "add-passkey"))
+        if not added:
+            return JSONResponse({"error": "This passkey could not be added."}, 422)
+        return JSONResponse({"next": "/me"})
+
+    async def change(self, _pages: Any, request: Request) -> Response:
+        """Remove a passkey, end a session, make new recovery codes."""
+        form = await request.form()
+        what, which = str(form.get("what", "")), str(form.get("which", ""))
+        return await run_in_threadpool(self._change, what, which)
+
+    def _change(self, what: str, which: str) -> Response:
+        user, now, codes = CURRENT.get().user_id, self.gate.now(), recovery_codes()
+        with self.gate.access.lock, self.gate.access.write() as connection:
+            if what == "remove-passkey":
+                passkeys.remove(connection, user, which)
+            elif what == "end-session":
+                sessions.end_one(connection, user, which, now)
+            elif what == "end-all":
+                sessions.end_all(connection, user, now)
+            elif what == "recovery-codes":
+                local.set_recovery_codes(connection, user, codes)
+            else:
+                raise HTTPException(404)
+            append(self.gate.access, connection, Line(now, user, Action.CHANGE, what))
+        if what == "recovery-codes":
+            return self._codes(codes, first=False)
+        return RedirectResponse("/me", status_code=303)
+
+
+def recovery_codes() -> list[str]:
+    """New codes of three groups, each about 59 bits."""
+
+    def one() -> str:
+        return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(3))
+
+    return [one() for _ in range(CODES)]
+
+
+def _base32(secret: str) -> bool:
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+    return len(secret) == 32 and all(c in letters for c in secret)
+
+
+def _picture(secret: str, user: str) -> Markup:
+    """The secret as an SVG that an authenticator app reads."""
+    import segno
+    from pyotp import TOTP
+
+    address = TOTP(secret).provisioning_uri(name=user, issuer_name="opensma")
+    svg = segno.make(address, error="m").svg_inline(
+        scale=4, border=2, dark="#000", light="#fff", omitsize=True
+    )
+    return Markup(svg)
+
+
+def _when(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

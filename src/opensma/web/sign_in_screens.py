@@ -1,0 +1,32 @@
+"""Addresses of signing in and of a person's own page."""
+
+from __future__ import annotations
+
+from opensma.web.me import Me
+from opensma.web.policy import PUBLIC, Policy, Screen
+from opensma.web.sign_in import SignIn
+
+_STEP = Policy(step_up=True)
+_SESSION = Policy()
+_POST = ("POST",)
+
+
+def sign_in_screens(door: SignIn, me: Me) -> list[Screen]:
+    """How one gets in is public; the rest is for whoever is in."""
+    return [
+        Screen("/sign-in", "sign-in", door.show, PUBLIC),
+        Screen("/sign-in", "sign-in-answer", door.answer, PUBLIC, _POST),
+        Screen("/sign-in/passkey/options", "sign-in-challenge", door.options, PUBLIC, _POST),
+        Screen("/sign-in/passkey", "sign-in-passkey", door.passkey, PUBLIC, _POST),
+        Screen("/sign-in/provider", "sign-in-provider", door.leave, PUBLIC),
+        Screen("/sign-in/provider/back", "sign-in-back", door.back, PUBLIC),
+        Screen("/invitation", "invitation", me.invitation, PUBLIC),
+        Screen("/invitation", "invitation-answer", me.invited, PUBLIC, _POST),
+        Screen("/step-up", "step-up", door.step_up, _SESSION),
+        Screen("/step-up", "step-up-answer", door.stepped, _SESSION, _POST),
+        Screen("/sign-out", "sign-out", door.sign_out, _SESSION, _POST),
+        Screen("/me", "me", me.show, _SESSION),
+        Screen("/me", "me-change", me.change, _STEP, _POST),
+        Screen("/me/passkeys/options", "me-challenge", me.key_options, _STEP, _POST),
+        Screen("/me/passkeys", "me-passkey", me.add_key, _STEP, _POST),
+    ]

@@ -1,0 +1,281 @@
+"""Signing in: with password and code, with a passkey, by a provider; and what must not let in."""
+
+import re
+import time
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pyotp
+import pytest
+from starlette.testclient import TestClient
+from tests.web.conftest import serving
+from tests.web.shown import Shown
+from tests.web.signed import Signed, signed
+
+from opensma.access import local, tickets
+from opensma.access.audit import Action, lines_of
+from opensma.access.oidc import Provider
+from opensma.access.store import Access
+from opensma.web import create_app
+from opensma.web.gate import COOKIE
+from opensma.web.sign_in import WRONG, inner
+
+SECRET, PASSWORD = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "four words not related"
+
+
+@pytest.fixture
+def gated(portal: Shown) -> Signed:
+    """The portal with sign-in, and the manager set up with password and code."""
+    found = signed(portal)
+    prepare(found.app.state.gate.access, "manager")
+    return found
+
+
+def prepare(access: Access, user: str) -> None:
+    from opensma.access import schema
+
+    with access.write() as connection:
+        connection.execute(schema.attempts.delete())
+        local.set_password(connection, user, PASSWORD, int(time.time()))
+        local.set_authenticator(connection, user, SECRET, int(time.time()))
+
+
+def invite(access: Access, user: str) -> str:
+    word = f"word-{time.time_ns()}"
+    with access.write() as connection:
+        ticket = tickets.Ticket(tickets.INVITATION, user, "")
+        tickets.issue(connection, word, ticket, int(time.time()))
+    return word
+
+
+def sign_in(client: TestClient, **more: str) -> httpx.Response:
+    form = {"user": "manager", "password": PASSWORD, "code": pyotp.TOTP(SECRET).now(), "next": "/"}
+    return client.post("/sign-in", data=form | more)
+
+
+def test_password_and_code_open_the_page_that_was_wanted(gated: Signed) -> None:
+    client = gated.client()
+    answer = sign_in(client, next="/exceptions?q=A")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/exceptions?q=A")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert client.get("/exceptions").status_code == 200
+    newest = lines_of(gated.app.state.gate.access, size=2)
+    assert Action.SIGN_IN in {one.line.action for one in newest}
+
+
+@pytest.mark.parametrize(
+    "change", [{"user": "nobody"}, {"password": "x" * 20}, {"code": "000000"}, {"user": "owner"}]
+)
+def test_whoever_is_wrong_learns_not_what_was_wrong(gated: Signed, change: dict[str, str]) -> None:
+    client = gated.client()
+    answer = sign_in(client, **change)
+    assert answer.status_code == 401
+    assert WRONG in answer.text
+    assert "set-cookie" not in answer.headers
+    assert lines_of(gated.app.state.gate.access, size=1)[0].line.action is Action.REFUSED
+
+
+def test_a_code_that_let_in_lets_nobody_else_in(gated: Signed) -> None:
+    code = pyotp.TOTP(SECRET).now()
+    assert sign_in(gated.client(), code=code).status_code == 303
+    assert sign_in(gated.client(), code=code).status_code == 401
+
+
+def test_many_failures_must_wait(gated: Signed) -> None:
+    client = gated.client()
+    statuses = [sign_in(client, code="000000").status_code for _ in range(6)]
+    assert statuses[:4] == [401] * 4
+    assert statuses[-1] == 429
+    waiting = sign_in(client)  # the right code does not help now
+    assert waiting.status_code == 429
+    assert int(waiting.headers["retry-after"]) > 0
+
+
+def test_a_cookie_from_elsewhere_is_not_taken_over(gated: Signed) -> None:
+    client = gated.client()
+    client.cookies.set(COOKIE, "planted-by-somebody-else", domain="127.0.0.1")
+    answer = sign_in(client)
+    assert answer.status_code == 303
+    assert "planted" not in answer.headers["set-cookie"]
+    other = gated.client()
+    other.cookies.set(COOKIE, "planted-by-somebody-else", domain="127.0.0.1")
+    assert other.get("/").status_code == 303
+
+
+def test_signing_out_ends_the_session_and_needs_the_pages_word(gated: Signed) -> None:
+    client = gated.client("manager")
+    assert client.post("/sign-out").status_code == 403
+    word = re.search(r'name="csrf" value="(\w+)"', client.get("/me").text)
+    assert word is not None
+    foreign = client.post(
+        "/sign-out", data={"csrf": word[1]}, headers={"origin": "https://evil.example"}
+    )
+    assert foreign.status_code == 403
+    assert client.post("/sign-out", data={"csrf": word[1]}).status_code == 303
+    assert client.get("/").status_code == 303
+
+
+def test_a_step_up_gives_a_new_cookie_for_the_same_person_only(gated: Signed) -> None:
+    client = gated.client("manager", ago=1000)
+    page = client.get("/step-up?next=/composite.pdf")
+    word = re.search(r'name="csrf" value="(\w+)"', page.text)
+    assert word is not None
+    before = client.cookies[COOKIE]
+    code = pyotp.TOTP(SECRET).now()
+    form = {"csrf": word[1], "password": PASSWORD, "code": code, "next": "/composite.pdf"}
+    answer = client.post("/step-up", data=form)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/composite.pdf")
+    assert client.get("/composite.pdf").status_code == 200
+    old = gated.client()
+    old.cookies.set(COOKIE, before, domain="127.0.0.1")
+    assert old.get("/").status_code == 303
+
+
+@pytest.mark.parametrize(
+    "goal",
+    ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "evil",
+     "/\t/evil.example", ""],
+)  # fmt: skip
+def test_a_goal_elsewhere_becomes_the_first_page(goal: str) -> None:
+    assert inner(goal) == "/"
+
+
+def test_a_goal_of_this_site_stays() -> None:
+    assert inner("/accounts/A1/taxes?year=2024&page=2") == "/accounts/A1/taxes?year=2024&page=2"
+
+
+def test_an_invitation_sets_a_person_up_once(gated: Signed) -> None:
+    access, client = gated.app.state.gate.access, gated.client()
+    word = invite(access, "auditor")
+    page = client.post("/invitation", data={"word": word})
+    secret = re.search(r'name="secret" value="(\w+)"', page.text)
+    assert secret is not None
+    assert "<svg" in page.text
+    form = {"word": word, "secret": secret[1], "password": PASSWORD}
+    weak = client.post("/invitation", data=form | {"password": "short", "code": "1"})
+    assert "12 to 256" in weak.text
+    assert client.post("/invitation", data=form | {"code": "000000"}).status_code == 422
+    code = pyotp.TOTP(secret[1]).now()
+    done = client.post("/invitation", data=form | {"code": code})
+    assert len(re.findall(r"<li><code>", done.text)) == 8
+    assert client.get("/composite").status_code == 200
+    again = gated.client().post("/invitation", data=form | {"code": code})
+    assert again.status_code == 422
+
+
+@pytest.mark.slow
+def test_a_person_is_invited_and_signs_in_without_script(gated: Signed, browser: object) -> None:
+    from playwright.sync_api import Browser, expect
+
+    assert isinstance(browser, Browser)
+    word = invite(gated.app.state.gate.access, "sponsor")
+    with serving(gated.app) as address:
+        context = browser.new_context(java_script_enabled=False)
+        page = context.new_page()
+        page.goto(f"{address}/invitation")
+        page.get_by_label("Invitation").fill(word)
+        page.get_by_role("button", name="Continue").click()
+        secret = page.locator("code").first.inner_text()
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_label("Code that the app shows now").fill(pyotp.TOTP(secret).now())
+        page.get_by_role("button", name="Set up and sign in").click()
+        recovery = page.locator(".codes code").first.inner_text()
+        page.get_by_role("link", name="On to your accounts").click()
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_label("User").fill("sponsor")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_label("Code of your authenticator").fill(recovery)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("footer")).to_contain_text("sponsor")
+        context.close()
+
+
+@pytest.mark.slow
+def test_a_passkey_is_added_and_lets_in(gated: Signed, browser: object) -> None:
+    from playwright.sync_api import Browser, expect
+
+    assert isinstance(browser, Browser)
+    with serving(gated.app) as address:
+        site = address.replace("127.0.0.1", "localhost")  # an address has no passkeys
+        context = browser.new_context()
+        page = context.new_page()
+        devtools = context.new_cdp_session(page)
+        devtools.send("WebAuthn.enable")
+        options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True,
+                   "hasUserVerification": True, "isUserVerified": True,
+                   "automaticPresenceSimulation": True}  # fmt: skip
+        devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        page.goto(f"{site}/sign-in")
+        page.get_by_label("User").fill("manager")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_label("Code of your authenticator").fill(pyotp.TOTP(SECRET).now())
+        page.get_by_role("button", name="Sign in", exact=True).click()
+        page.goto(f"{site}/me")
+        page.get_by_role("button", name="Add a passkey of this device").click()
+        expect(page.get_by_role("rowheader", name="Passkey 1")).to_be_visible()
+        page.get_by_role("button", name="Sign out", exact=True).click()
+        page.get_by_role("button", name="Use a passkey").click()
+        expect(page.locator("footer")).to_contain_text("Portfolio manager")
+        context.close()
+
+
+def test_an_answer_to_no_challenge_or_of_no_key_is_refused(gated: Signed) -> None:
+    client = gated.client()
+    asked = client.post("/sign-in/passkey/options").json()
+    for body in (
+        {"challenge": asked["challenge"], "answer": {"id": "AAAA"}},
+        {"challenge": asked["challenge"], "answer": {"id": "AAAA"}},  # used up
+        {"challenge": "none", "answer": None},
+        {},
+    ):
+        assert client.post("/sign-in/passkey", json=body).status_code == 401
+    assert client.post("/sign-in/passkey", content=b"[1]").status_code == 400
+
+
+# --- a provider ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def provided(portal: Shown) -> Iterator[tuple[TestClient, Provider]]:
+    """A client of a portal that trusts a real provider, which runs on this machine."""
+    mock = pytest.importorskip("oidc_provider_mock")
+    users = [mock.User(sub="manager"), mock.User(sub="stranger")]
+    with mock.run_server_in_thread(user_claims=users) as server:
+        provider = Provider(f"http://localhost:{server.server_port}", "opensma", "secret")
+        app = create_app(portal.book, portal.market, sign_in=True, provider=provider)
+        prepare(app.state.gate.access, "manager")
+        yield TestClient(app, base_url="http://127.0.0.1", follow_redirects=False), provider
+
+
+def through(client: TestClient, subject: str) -> str:
+    """From the portal to the provider, who says who it is; the address that leads back."""
+    away = client.get("/sign-in/provider?next=/exceptions")
+    assert away.status_code == 303
+    asked = parse_qs(urlsplit(away.headers["location"]).query)
+    assert asked["code_challenge_method"] == ["S256"]
+    back = httpx.post(away.headers["location"], data={"sub": subject}, follow_redirects=False)
+    assert back.status_code in (302, 303), back.text
+    parts = urlsplit(back.headers["location"])
+    return f"{parts.path}?{parts.query}"
+
+
+def test_a_provider_lets_a_known_user_in_once(provided: tuple[TestClient, Provider]) -> None:
+    client, _ = provided
+    back = through(client, "manager")
+    answer = client.get(back)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/exceptions")
+    assert client.get("/exceptions").status_code == 200
+    assert client.get(back).status_code == 401  # the state counts once
+
+
+def test_a_provider_lets_nobody_else_in(provided: tuple[TestClient, Provider]) -> None:
+    client, _ = provided
+    assert client.get(through(client, "stranger")).status_code == 401
+    back = through(client, "manager")
+    other = TestClient(client.app, base_url="http://127.0.0.1", follow_redirects=False)
+    assert other.get(back).status_code == 401  # another browser
+    assert client.get(re.sub("code=[^&]+", "code=none", back)).status_code == 401
