@@ -87,3 +87,19 @@ tickets = table(
     Column("used_at", Whole),
 )
 attempts = table("attempts", key("subject"), need("failures", Whole), need("last_at", Whole))
+requests = table(
+    "requests",
+    key("request_id"),
+    need("account_id"),
+    need("user_id"),
+    need("asked_at", Whole),
+    need("fields"),  # JSON: the form of a what-if, as typed
+    need("note"),
+    need("preview"),  # JSON: what the engine said then
+    need("state"),  # asked, withdrawn, approved, refused
+    need("decided_by"),
+    Column("decided_at", Whole),
+    need("reason"),
+    need("applied"),  # JSON: what approving it changed, in sentences
+    Index("ix_access_requests_account_id", "account_id"),
+)

@@ -314,3 +314,15 @@ def unknown_account(account_id: str) -> BookError:
         where=account_id,
         remedy="sma account list shows the accounts.",
     )
+
+
+def set_risk(
+    connection: Connection, account_id: str, te_cap_bps: int | None, aversion_micros: int | None
+) -> None:
+    """Give an account a cap on tracking error or a price on it; nothing where neither is given."""
+    if te_cap_bps is None and aversion_micros is None:
+        return
+    table = schema.accounts
+    change = table.update().where(table.c.account_id == account_id)
+    values = {"te_cap_bps": te_cap_bps, "risk_aversion_micros": aversion_micros}
+    connection.execute(change.values(values))

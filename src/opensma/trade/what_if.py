@@ -176,6 +176,21 @@ def rows_named(ready: ReadyDay, name: str) -> Mask:
     return _family(view, wanted, name)
 
 
+def scope_named(ready: ReadyDay, name: str) -> tuple[str, str]:
+    """Scope and key of a restriction on what a ticker, security id, sector or theme names."""
+    view, wanted = ready.day.view, name.strip().casefold()
+    for words in (ready.symbols, view.security):
+        for row, word in enumerate(words):
+            if word.casefold() == wanted:
+                return "security", view.security[row]
+    _family(view, wanted, name)  # an unknown name is told here
+    for sector in view.sector_name:
+        if sector.casefold() == wanted:
+            return "sector", sector
+    themes = (t for t in view.themes if wanted in (t.casefold(), t.replace("_", " ").casefold()))
+    return "theme", next(themes)
+
+
 def security_named(ready: ReadyDay, name: str) -> int:
     """The universe row of one security; InputError for a sector, a theme or an unknown name."""
     wanted = name.strip().casefold()

@@ -34,7 +34,12 @@ from opensma.web.me import Me
 from opensma.web.pages import Pages, Shared
 from opensma.web.provider import ProviderDesk
 from opensma.web.render import environment
-from opensma.web.screens import paper_screens, portal_screens, public_screens
+from opensma.web.screens import (
+    paper_screens,
+    portal_screens,
+    public_screens,
+    request_screens,
+)
 from opensma.web.shield import Shield, is_loopback
 from opensma.web.sign_in import SignIn
 from opensma.web.sign_in_screens import sign_in_screens
@@ -65,7 +70,8 @@ def create_app(
     gate = Gate(book, shared.access, shared.env, partial(Pages, shared), sign_in, viewer)
     events, brand = Events(warehouse_of(book)), read_brand(study_file())
     study = StudyPage(shared, events, brand)
-    screens = [*portal_screens(), *paper_screens(), *public_screens(events, study)]
+    screens = [*portal_screens(), *paper_screens(), *request_screens()]
+    screens += public_screens(events, study)
     if sign_in:
         desk = None if provider is None else ProviderDesk(provider)
         screens += sign_in_screens(SignIn(gate, desk), Me(gate))

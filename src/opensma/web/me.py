@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from markupsafe import Markup
@@ -106,7 +105,7 @@ class Me:
             keys = passkeys.keys_of(connection, person.user_id)
             mine = sessions.of_user(connection, person.user_id, self.gate.now())
         text = self.gate.env.get_template("me.html").render(
-            ways=ways, keys=keys, sessions=mine, when=_when, day=None, stopped=0,
+            ways=ways, keys=keys, sessions=mine, day=None, stopped=0,
             own="" if person.session is None else person.session.session_id,
         )  # fmt: skip
         return HTMLResponse(text)
@@ -191,7 +190,3 @@ def _picture(secret: str, user: str) -> Markup:
         scale=4, border=2, dark="#000", light="#fff", omitsize=True
     )
     return Markup(svg)
-
-
-def _when(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -13,6 +13,7 @@ from opensma.market import Market
 from opensma.web.assets import Asset
 from opensma.web.documents import Papers
 from opensma.web.fees import Fees
+from opensma.web.personalise import Personalise
 from opensma.web.portal import Portal
 from opensma.web.what_if import Desk
 
@@ -39,3 +40,4 @@ class Pages:
         self.portal = Portal(book, shared.market, viewer, shared.env, shared.assets, shared.desk)
         self.papers = Papers(self.portal, shared.book)
         self.fees = Fees(self.portal, self.papers)
+        self.personalise = Personalise(self.portal, shared.access, shared.book)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -77,6 +78,11 @@ def tone(value: float) -> str:
     return "up" if shown > 0 else "down" if shown < 0 else "flat"
 
 
+def moment(seconds: int) -> str:
+    """`2026-11-25 09:12 UTC` of seconds of the epoch."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def stage_words(outcome: Mapping[str, Any]) -> str:
     """What a stage reports, in words: `60 solved, 1 held`; what did not occur is left out."""
     parts = []
@@ -116,6 +122,7 @@ def environment(assets: Mapping[str, Asset], symbols: Mapping[str, str]) -> Envi
         "shares": shares,
         "day": lambda day: words.day_words(day if isinstance(day, int) else str(day)),
         "tone": tone,
+        "moment": moment,
         "reason": label,
         "kind": kind_label,
         "activity": activity_words,

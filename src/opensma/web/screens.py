@@ -84,6 +84,29 @@ def paper_screens() -> list[Screen]:
     ]  # fmt: skip
 
 
+def request_screens() -> list[Screen]:
+    """What owners ask for, and answers."""
+    own, ask = _ACCOUNT + "/requests", needs(Right.PERSONALISE, step_up=True)
+    return [
+        Screen(own, "requests", lambda p, r: p.personalise.page(r), needs(Right.HOLDINGS)),
+        Screen(own, "request", _awaited("personalise", "ask"), ask, ("POST",)),
+        Screen("/requests", "inbox", lambda p, r: p.personalise.inbox(r), needs(Right.DECIDE)),
+        Screen(
+            "/requests/{request_id}", "request-answer", _awaited("personalise", "answer"),
+            Policy(step_up=True), ("POST",),
+        ),
+    ]  # fmt: skip
+
+
+def _awaited(part: str, name: str) -> Callable[[Any, Request], Any]:
+    """A coroutine of one part of the pages."""
+
+    async def answer(pages: Any, request: Request) -> Any:
+        return await getattr(getattr(pages, part), name)(request)
+
+    return answer
+
+
 def public_screens(events: Events, study: StudyPage) -> list[Screen]:
     """What anybody may open: the study page, and events of servers."""
 
