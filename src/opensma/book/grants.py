@@ -20,7 +20,8 @@ from opensma.book.master import (
     all_records,
     some_records,
 )
-from opensma.book.rights import REACHES, Role, Scope
+from opensma.book.rights import REACHES, Right, Role, Scope, Viewer, allowed, in_force
+from opensma.book.visible import program_of
 from opensma.errors import InputError
 
 _Word = TypeVar("_Word", Role, Scope)
@@ -94,6 +95,21 @@ def people(connection: Connection) -> list[tuple[User, tuple[Grant, ...]]]:
         (user, tuple(g for g in grants if g.user_id == user.user_id))
         for user in all_records(connection, User)
     ]
+
+
+def reaching(
+    connection: Connection, account: AccountRecord, day: str | None = None
+) -> list[tuple[User, Grant]]:
+    """Who may see something of an account: grants that reach it, on an ISO day or ever."""
+    program = program_of(connection, account)
+    found = []
+    for user, grants in people(connection):
+        standing = grants if day is None else in_force(grants, day)
+        for grant in standing:
+            viewer = Viewer(user.user_id, user.name, (grant,))
+            if any(allowed(viewer, account, program, right, grant.tax_year) for right in Right):
+                found.append((user, grant))
+    return found
 
 
 def _known(kind: type[_Word], text: str, name: str) -> _Word:

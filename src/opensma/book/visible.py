@@ -89,3 +89,8 @@ def find_viewer(connection: Connection, user_id: str, day: str) -> Viewer | None
 
 def _program_of_strategy(connection: Connection) -> dict[str, str]:
     return {s.strategy_id: s.program_id for s in all_records(connection, Strategy)}
+
+
+def program_of(connection: Connection, account: AccountRecord) -> str:
+    """The program whose strategy an account follows."""
+    return _program_of_strategy(connection)[account.strategy_id]

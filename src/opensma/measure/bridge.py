@@ -15,9 +15,12 @@ import numpy as np
 from opensma.book.fold import fold
 from opensma.book.journal import ARRIVALS, DEPARTURES, SALES, Booked, Entry, Kind
 from opensma.book.moves import column
+from opensma.book.names import key_map
 from opensma.book.state import YEAR_COLUMNS, AccountState, new_account
+from opensma.book.store import Connection
 from opensma.errors import InputError
-from opensma.measure.valuation import account_cents, positions
+from opensma.market import Market
+from opensma.measure.valuation import account_cents, carried_closes, positions
 from opensma.units import Ints, notional_cents_array
 
 _GAINS = {
@@ -213,6 +216,13 @@ class _Fold:
         else:
             self.sums.delivered += value
             self.sums.departed_gain += gain
+
+
+def book_prices(connection: Connection, market: Market) -> Prices:
+    """The market's closes in the order of the book's keys; 0 for what the market lacks."""
+    row = key_map(connection, market).row_of_key
+    closes = np.where(row >= 0, carried_closes(market)[:, np.maximum(row, 0)], 0)
+    return Prices(market.days, closes)
 
 
 def bridge(

@@ -10,9 +10,11 @@ from opensma.access.store import Access
 from opensma.book.rights import Viewer
 from opensma.book.store import Book
 from opensma.market import Market
+from opensma.web.access_page import AccessPage
 from opensma.web.assets import Asset
 from opensma.web.documents import Papers
 from opensma.web.fees import Fees
+from opensma.web.home import Home
 from opensma.web.personalise import Personalise
 from opensma.web.portal import Portal
 from opensma.web.what_if import Desk
@@ -40,4 +42,6 @@ class Pages:
         self.portal = Portal(book, shared.market, viewer, shared.env, shared.assets, shared.desk)
         self.papers = Papers(self.portal, shared.book)
         self.fees = Fees(self.portal, self.papers)
+        self.home = Home(self.portal, shared.access)
+        self.access = AccessPage(self.portal, shared.access, shared.book)
         self.personalise = Personalise(self.portal, shared.access, shared.book)

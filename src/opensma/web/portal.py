@@ -344,6 +344,10 @@ class Portal:
     def _stopped(self) -> int:
         return len({e.account_id for e in self._program().exceptions})
 
+    def series(self, account_id: str) -> Any:
+        """The account's daily values, None before the first day."""
+        return self._account(account_id).series
+
     def _account(self, account_id: str) -> AccountView:
         return account_view(self.book, self.market, account_id, self.viewer)
 

@@ -28,7 +28,7 @@ def portal_screens() -> list[Screen]:
     growth = _ACCOUNT + "/growth-{period}-" + _DRAWN
     ladder = _ACCOUNT + "/ladder-{period}-" + _DRAWN
     return [
-        Screen("/", "program", lambda p, r: p.portal.program(r), SIGNED_IN),
+        Screen("/", "program", lambda p, r: p.home.show(r), SIGNED_IN),
         Screen(
             "/exceptions", "exceptions", lambda p, r: p.portal.exceptions(r),
             needs(Right.EXCEPTIONS),
@@ -90,6 +90,13 @@ def request_screens() -> list[Screen]:
     return [
         Screen(own, "requests", lambda p, r: p.personalise.page(r), needs(Right.HOLDINGS)),
         Screen(own, "request", _awaited("personalise", "ask"), ask, ("POST",)),
+        Screen(
+            _ACCOUNT + "/access", "access", lambda p, r: p.access.show(r), needs(Right.ACCESS)
+        ),
+        Screen(
+            _ACCOUNT + "/access", "access-change", _awaited("access", "change"),
+            needs(Right.ACCESS, step_up=True), ("POST",),
+        ),
         Screen("/requests", "inbox", lambda p, r: p.personalise.inbox(r), needs(Right.DECIDE)),
         Screen(
             "/requests/{request_id}", "request-answer", _awaited("personalise", "answer"),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-import numpy as np
-
 from opensma.billing.cycle import Period
 from opensma.billing.termfile import stored
 from opensma.billing.terms import Agreement, in_force
@@ -30,14 +28,12 @@ from opensma.book.master import (
     TaxProfile,
     all_records,
 )
-from opensma.book.names import key_map
 from opensma.book.store import Book, Connection
 from opensma.book.views import securities_by_key
 from opensma.errors import InputError
 from opensma.market import Market
-from opensma.measure.bridge import Prices
+from opensma.measure.bridge import Prices, book_prices
 from opensma.measure.fees_book import BookedFee, booked_fees
-from opensma.measure.valuation import carried_closes
 
 
 @dataclass(frozen=True)
@@ -94,10 +90,7 @@ def open_desk(book: Book, market: Market, period: Period) -> Desk:
     """
     _must_be_over(book, market, period)
     with book.read() as connection:
-        keys = key_map(connection, market)
-        closes = np.where(
-            keys.row_of_key >= 0, carried_closes(market)[:, np.maximum(keys.row_of_key, 0)], 0
-        )
+        prices = book_prices(connection, market)
         profiles: dict[str, list[TaxProfile]] = {}
         for profile in all_records(connection, TaxProfile):
             profiles.setdefault(profile.taxpayer_id, []).append(profile)
@@ -120,7 +113,7 @@ def open_desk(book: Book, market: Market, period: Period) -> Desk:
             book,
             market,
             period,
-            Prices(market.days, closes),
+            prices,
             securities_by_key(connection),
             accounts,
             {o.owner_id: o for o in all_records(connection, Owner)},
