@@ -107,7 +107,8 @@ def reaching(
         standing = grants if day is None else in_force(grants, day)
         for grant in standing:
             viewer = Viewer(user.user_id, user.name, (grant,))
-            if any(allowed(viewer, account, program, right, grant.tax_year) for right in Right):
+            about = (right for right in Right if right is not Right.GROWTH)
+            if any(allowed(viewer, account, program, right, grant.tax_year) for right in about):
                 found.append((user, grant))
     return found
 

@@ -21,6 +21,8 @@ from opensma.errors import InputError, InvariantError
 TEMPLATES = Path(__file__).parent / "templates"
 STANDARD = "ua-1"
 _ROUNDS_KEPT = 10
+_DOCUMENTS_KEPT = 4  # forgetting takes a tenth of a document's time
+_made: list[str] = []
 _lock = Lock()  # one page at a time: a compiler keeps what it has set
 
 
@@ -65,7 +67,10 @@ def render(template: str, data: Mapping[str, Any], document_date: date) -> bytes
                 where=template,
             ) from error
         finally:
-            _forget()
+            _made.append(template)
+            if len(_made) >= _DOCUMENTS_KEPT:
+                _made.clear()
+                _forget()
     return bytes(made)
 
 
