@@ -205,13 +205,18 @@ def small_market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def _demo_book(small_market: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("demo-book") / "book.db"
+    build_small_book(str(path), small_market)
+    return path
+
+
+def build_small_book(place: str, small_market: Path) -> None:
+    """A demo book of 12 accounts on the evening before the market's last day."""
     from opensma.market import open_market
     from opensma.simulate.demo import build_book
 
-    path = tmp_path_factory.mktemp("demo-book") / "book.db"
     market = open_market(small_market)
-    build_book(str(path), market, market.day(-1), accounts=12, seed=7, workers=1)
-    return path
+    build_book(place, market, market.day(-1), accounts=12, seed=7, workers=1)
 
 
 @pytest.fixture
