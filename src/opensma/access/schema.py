@@ -103,3 +103,25 @@ requests = table(
     need("applied"),  # JSON: what approving it changed, in sentences
     Index("ix_access_requests_account_id", "account_id"),
 )
+tokens = table(
+    "tokens",
+    key("digest"),
+    need("token_id"),
+    need("user_id"),
+    need("name"),
+    need("scopes"),  # with spaces between
+    need("created_at", Whole),
+    need("expires_at", Whole),
+    Column("revoked_at", Whole),
+    Column("used_at", Whole),
+    Index("ix_access_tokens_user_id", "user_id"),
+)
+idempotency = table(
+    "idempotency",
+    key("user_id"),
+    key("word"),
+    need("request"),  # digest of what was asked
+    need("status", Whole),
+    need("answer"),
+    need("at", Whole),
+)

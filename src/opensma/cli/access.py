@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
+from opensma.cli._access_token import group as token_group
 from opensma.cli.output import book_option, emit_json, json_option, note, table
 
 
@@ -196,3 +197,6 @@ def verify_command(book: str, as_json: bool) -> None:
         note(f"{lines:,} lines, {'the chain holds' if not broken else f'{len(broken)} breaks'}")
     if broken:
         raise SystemExit(1)
+
+
+group.add_command(token_group)

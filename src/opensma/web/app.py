@@ -16,6 +16,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Mount
 
 from opensma.access.oidc import Provider, read_provider
 from opensma.access.store import Access
@@ -26,6 +27,7 @@ from opensma.book.views import program_view
 from opensma.errors import BookError, InputError
 from opensma.market import Market
 from opensma.report.charts import warm
+from opensma.web.api.app import create_api
 from opensma.web.assets import load_assets
 from opensma.web.events import Events, warehouse_of
 from opensma.web.failures import Failures
@@ -77,7 +79,7 @@ def create_app(
         screens += sign_in_screens(SignIn(gate, desk), Me(gate))
     failures = Failures(shared.env)
     app = Starlette(
-        routes=[gate.route(screen) for screen in screens],
+        routes=[*(gate.route(screen) for screen in screens), Mount("/api/v1", create_api(gate))],
         middleware=[
             Middleware(Shield, embed=brand.embed_origins, names=names),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4),

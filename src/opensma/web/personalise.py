@@ -62,17 +62,23 @@ class Personalise:
 
     def _ask(self, account_id: str, given: Mapping[str, str]) -> Response:
         account = self._seen(account_id, Right.PERSONALISE)
-        fields = {name: given[name].strip() for name in FIELDS if given[name].strip()}
-        asked = requests.Request(
-            f"rq-{secrets.token_hex(8)}", account_id, CURRENT.get().user_id, _now(), fields,
-            given["note"], {},
-        )  # fmt: skip
         try:
-            preview = self._preview(account_id, fields)
-            requests.ask(self.access, _with(asked, preview))
+            self.make(account_id, CURRENT.get().user_id, given, given["note"])
         except InputError as error:
             return self._again(account, given["note"], error)
         return RedirectResponse(f"/accounts/{account_id}/requests", status_code=303)
+
+    def make(
+        self, account_id: str, user_id: str, given: Mapping[str, str], note: str
+    ) -> requests.Request:
+        """Keep a request with its preview; InputError where it means nothing."""
+        fields = {n: given[n].strip() for n in FIELDS if given.get(n, "").strip()}
+        asked = requests.Request(
+            f"rq-{secrets.token_hex(8)}", account_id, user_id, _now(), fields, note,
+            self._preview(account_id, fields),
+        )  # fmt: skip
+        requests.ask(self.access, asked)
+        return asked
 
     def _preview(self, account_id: str, fields: Mapping[str, str]) -> dict[str, Any]:
         change = read_change(fields)
@@ -153,13 +159,6 @@ class Personalise:
                 return seen_account(connection, account_id, self.portal.viewer, right)
             except BookError:
                 raise HTTPException(404) from None
-
-
-def _with(asked: requests.Request, preview: Mapping[str, Any]) -> requests.Request:
-    return requests.Request(
-        asked.request_id, asked.account_id, asked.user_id, asked.asked_at, asked.fields,
-        asked.note, preview,
-    )  # fmt: skip
 
 
 def _figures(told: Comparison) -> dict[str, Any]:
