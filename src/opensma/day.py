@@ -68,13 +68,14 @@ def run_day(
     notice: Notice = lambda _stage, _accounts: lambda _done: None,
     failed: Path | None = None,
     rates: runs.RatesUsed | None = None,
+    until: str | None = None,
 ) -> DayReport:
     """Run a trading day, or finish one that was interrupted; a finished day changes nothing.
 
     `recorded_at` is the time that new facts carry; an interrupted run keeps its own, as it does its
     `rates` (of the tax profiles by default). `notice` gets each stage and its accounts, and returns
     what to call with accounts done. `workers` is a number of processes or a Ray cluster's address.
-    Problems that the solver failed are saved in `failed`, beside the book unless told otherwise.
+    Problems that the solver failed go to `failed`. After `until="review"` persons decide on plans.
     """
     seen = market.until(day)
     with book.only_run():
@@ -85,7 +86,7 @@ def run_day(
                 book, seen, run, day.toordinal(),
                 workers=workers, batch=batch, progress=_quiet, failed=failed,
             )  # fmt: skip
-            _run_stages(context, notice)
+            _run_stages(context, notice, until)
     with book.read() as connection:
         return DayReport(
             runs.run_of(connection, run.run_id),
@@ -110,13 +111,15 @@ def _begin(
     return run
 
 
-def _run_stages(context: DayContext, notice: Notice) -> None:
+def _run_stages(context: DayContext, notice: Notice, until: str | None) -> None:
     """Every stage that the run log does not hold yet, in order."""
     with context.book.read() as connection:
         done = runs.stage_outcomes(connection, context.run.run_id)
     accounts = sum(len(h.accounts) for h in context.households)
     for position, (name, stage) in enumerate(TRADING_DAY):
         if name in done:
+            if name == until:
+                return
             continue
         started = time.perf_counter()
         outcome = stage(context.reporting(notice(name, accounts)))
@@ -127,6 +130,8 @@ def _run_stages(context: DayContext, notice: Notice) -> None:
                 close_opening(connection, context.iso)
             if name == TRADING_DAY[-1][0]:
                 runs.finish_run(connection, context.run)
+        if name == until:
+            return
 
 
 def _quiet(_done: int) -> None:

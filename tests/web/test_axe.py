@@ -2,7 +2,9 @@
 
 import pytest
 from tests.web.billed import Billed
+from tests.web.conftest import serving
 from tests.web.shown import Shown
+from tests.web.signed import signed
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
@@ -11,6 +13,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from opensma.book.views import account_view
+from opensma.book.visible import find_viewer, visible_accounts
+from opensma.web.gate import COOKIE
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 OPTIONS = {"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": TAGS}}
@@ -34,8 +38,48 @@ def pages(portal: Shown, billed: Billed) -> list[str]:
         *("/billing?corrections=2024Q4", base, f"{base}?lots=all", f"{base}/performance"),
         *(f"{base}/taxes", f"/taxpayers/{taxpayer.taxpayer_id}/taxes", f"{base}/what-if"),
         *(f"{base}/what-if?raise=1000", f"{base}/documents", f"{base}/fees"),
-        f"/accounts/{billed.unbilled}/fees",
+        *(f"/accounts/{billed.unbilled}/fees", "/day", "/review", "/requests", f"{base}/requests"),
     ]
+
+
+def signed_pages(portal: Shown) -> list[tuple[str, str]]:
+    """Pages that need somebody: who asks, and for what."""
+    with portal.book.read() as connection:
+        viewer = find_viewer(connection, "owner", "2024-12-31")
+        own = visible_accounts(connection, viewer)[0].account_id
+    base = f"/accounts/{own}"
+    return [
+        *[("", path) for path in ("/sign-in", "/invitation")],
+        *[("owner", path) for path in ("/", "/me", f"{base}/access", f"{base}/requests")],
+        *[("owner", path) for path in (f"{base}/what-if?exclude=Energy", "/step-up", base)],
+        *[("manager", path) for path in ("/", "/review", "/day", "/exceptions", "/requests")],
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_no_page_for_somebody_breaks_a_rule(
+    portal: Shown, browser: Browser, scheme: str, width: int
+) -> None:
+    gated, found = signed(portal), {}
+    with serving(gated.app) as address:
+        for user, path in signed_pages(portal):
+            with browser.new_context(
+                locale="en-US", color_scheme=scheme, viewport={"width": width, "height": 900}
+            ) as context:  # type: ignore[arg-type]
+                if user:
+                    secret = gated.client(user).cookies[COOKIE]
+                    context.add_cookies([{"name": COOKIE, "value": secret, "url": address}])
+                page = context.new_page()
+                answer = page.goto(address + path)
+                assert answer is not None
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                wrong = broken(page)
+                wrong += [f"status {answer.status}"] if answer.status != 200 else []
+                wrong += [f"{wide} wide"] if wide > width else []
+                if wrong:
+                    found[f"{user} {path}"] = wrong
+    assert not found
 
 
 @pytest.mark.slow

@@ -125,3 +125,13 @@ idempotency = table(
     need("answer"),
     need("at", Whole),
 )
+cares = table(  # who looks after an exception: the newest line counts
+    "cares",
+    key("account_id"),
+    key("code"),
+    key("number", Whole),
+    need("user_id"),
+    need("state"),  # taken, done
+    need("note"),
+    need("at", Whole),
+)

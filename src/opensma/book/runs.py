@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import takewhile
 
 from sqlalchemy import Connection, select
 
@@ -139,6 +140,12 @@ def latest_run(connection: Connection) -> Run | None:
     return None if row is None else Run(*row)
 
 
+def newest_runs(connection: Connection, count: int) -> list[Run]:
+    """The last days that were begun, the newest first."""
+    query = select(schema.runs).order_by(schema.runs.c.day.desc()).limit(count)
+    return [Run(*row) for row in connection.execute(query)]
+
+
 def finish_run(connection: Connection, run: Run) -> None:
     """Mark the whole day as done."""
     change = schema.runs.update().where(schema.runs.c.run_id == run.run_id)
@@ -192,3 +199,19 @@ def day_exceptions(
         query = query.where(schema.exceptions.c.account_id == account_id)
     found = [ExceptionRecord(*row) for row in connection.execute(query)]
     return sorted(found, key=lambda e: (e.account_id, e.stage, e.code))
+
+
+def since_when(connection: Connection) -> dict[tuple[str, str], str]:
+    """First day of every exception of the newest run, by account and code: how long it stands."""
+    table = schema.exceptions
+    days = {r.run_id: r.day for r in connection.execute(select(schema.runs))}
+    seen: dict[tuple[str, str], set[str]] = {}
+    for row in connection.execute(select(table.c.run_id, table.c.account_id, table.c.code)):
+        seen.setdefault((row.account_id, row.code), set()).add(days[row.run_id])
+    order = sorted(days.values(), reverse=True)
+    found = {}
+    for name, own in seen.items():
+        streak = list(takewhile(own.__contains__, order))
+        if streak:
+            found[name] = streak[-1]
+    return found

@@ -225,6 +225,17 @@ plans = _table(
     _need("non_trades"),  # canonical JSON list of [security_key, reason, cents]
     Index("ix_plans_account_id", "account_id"),
 )
+plan_reviews = _table(  # what persons decided about plans; the newest number counts
+    "plan_reviews",
+    _key("run_id", Text),
+    _key("account_id", Text),
+    _key("number"),
+    _need("verdict"),  # approved or held
+    _need("rule"),  # of the review that had held it; empty where none had
+    _need("by"),
+    _need("recorded_at"),
+    _need("reason"),
+)
 plan_rates = _table(  # of plans decided at the rates of the netting, in millionths
     "plan_rates",
     _key("run_id", Text),

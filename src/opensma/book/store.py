@@ -26,7 +26,7 @@ from opensma.errors import BookError, InputError
 if TYPE_CHECKING:
     from opensma.book.rights import Viewer
 
-HEAD = "0005"  # newest migration; a test keeps it true
+HEAD = "0006"  # newest migration; a test keeps it true
 _BUSY_MILLISECONDS = 10_000
 __all__ = [
     "HEAD",

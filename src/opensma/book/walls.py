@@ -14,7 +14,8 @@ from opensma.book.rights import REACHES, RIGHTS, Right
 
 READER = "opensma_reader"
 _BY_ACCOUNT = (
-    "accounts", "restrictions", "plans", "plan_trades", "plan_rates", "allocations", "exceptions",
+    "accounts", "restrictions", "plans", "plan_reviews", "plan_trades", "plan_rates", "allocations",
+    "exceptions",
 )  # fmt: skip
 _BY_KEY = ("journal", "account_days", "account_measures", "account_state")
 _BY_TAXPAYER = ("taxpayers", "tax_profiles", "owners")

@@ -70,6 +70,11 @@ def group() -> None:
     help="Folder for problems that the solver failed.  [default: BOOK.failed beside the book]",
 )
 @rates_options
+@click.option(
+    "--until",
+    type=click.Choice(["open", "decide", "review", "trade", "post"]),
+    help="Stop after this stage; run the day again to go on.",
+)
 @json_option
 def run_command(
     book: str,
@@ -80,6 +85,7 @@ def run_command(
     failed: Path | None,
     rates: str | None,
     carried_share: str | None,
+    until: str | None,
     as_json: bool,
 ) -> None:
     """Run one trading day over all accounts, or finish one that was interrupted.
@@ -115,6 +121,7 @@ def run_command(
             notice=notice,
             failed=failed,
             rates=used,
+            until=until,
         )
     _tell(report.run, report.accounts, report.stages, report.exceptions, as_json)
     folder = (failed or failed_folder(opened)) / date.isoformat()
@@ -143,6 +150,31 @@ def rates_used(source: str | None, share: str | None) -> RatesUsed | None:
         micros = percent // 100  # four decimals of a percentage are kept
     check_share(micros)
     return RatesUsed("netting", micros)
+
+
+@group.command("review")
+@click.argument("account")
+@click.argument("verdict", type=click.Choice(["approve", "hold"]))
+@click.option("--reason", required=True, help="Why: it is kept with the plan.")
+@click.option("--by", default="operator", show_default=True, metavar="WHO")
+@book_option
+@json_option
+def review_command(
+    account: str, verdict: str, reason: str, by: str, book: str, as_json: bool
+) -> None:
+    """Let a held plan trade, or hold one, while the day waits after its review."""
+    from opensma.book.reviews import decide_plan
+    from opensma.book.store import open_book
+
+    word = {"approve": "approved", "hold": "held"}[verdict]
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    with open_book(book).write() as connection:
+        done = decide_plan(connection, account, word, by, now, reason)
+    if as_json:
+        emit_json(done)
+        return
+    was = f" The rule had said: {done.rule}" if done.rule else ""
+    note(f"The plan of {account} is {done.verdict}.{was}")
 
 
 @group.command("show")

@@ -37,6 +37,7 @@ from opensma.web.pages import Pages, Shared
 from opensma.web.provider import ProviderDesk
 from opensma.web.render import environment
 from opensma.web.screens import (
+    desk_screens,
     paper_screens,
     portal_screens,
     public_screens,
@@ -72,7 +73,7 @@ def create_app(
     gate = Gate(book, shared.access, shared.env, partial(Pages, shared), sign_in, viewer)
     events, brand = Events(warehouse_of(book)), read_brand(study_file())
     study = StudyPage(shared, events, brand)
-    screens = [*portal_screens(), *paper_screens(), *request_screens()]
+    screens = [*portal_screens(), *paper_screens(), *request_screens(), *desk_screens()]
     screens += public_screens(events, study)
     if sign_in:
         desk = None if provider is None else ProviderDesk(provider)

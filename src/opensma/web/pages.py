@@ -12,6 +12,7 @@ from opensma.book.store import Book
 from opensma.market import Market
 from opensma.web.access_page import AccessPage
 from opensma.web.assets import Asset
+from opensma.web.desk import DeskPages
 from opensma.web.documents import Papers
 from opensma.web.fees import Fees
 from opensma.web.home import Home
@@ -42,6 +43,7 @@ class Pages:
         self.portal = Portal(book, shared.market, viewer, shared.env, shared.assets, shared.desk)
         self.papers = Papers(self.portal, shared.book)
         self.fees = Fees(self.portal, self.papers)
+        self.desk = DeskPages(self.portal, shared.access, shared.book)
         self.home = Home(self.portal, shared.access)
         self.access = AccessPage(self.portal, shared.access, shared.book)
         self.personalise = Personalise(self.portal, shared.access, shared.book)

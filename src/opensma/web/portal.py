@@ -296,29 +296,6 @@ class Portal:
             stopped=self._stopped(),
         )
 
-    def exceptions(self, request: Request) -> Response:
-        """What needs a person, each with what to do."""
-        view = self._program()
-        owners = {r.account.account_id: r.owner for r in view.rows}
-        words = request.query_params.get("q", "").strip()[:100]
-        found = [
-            e
-            for e in view.exceptions
-            if all(
-                w in f"{e.account_id} {owners[e.account_id]} {e.code} {e.message}".casefold()
-                for w in words.casefold().split()
-            )
-        ]
-        return self._page(
-            "exceptions.html",
-            view=view,
-            found=found,
-            owners=owners,
-            q=words,
-            day=view.run.day if view.run else None,
-            stopped=len({e.account_id for e in view.exceptions}),
-        )
-
     def asset(self, request: Request) -> Response:
         """Style, script or icon."""
         address = request.path_params["address"]
@@ -328,6 +305,10 @@ class Portal:
         raise HTTPException(HTTPStatus.NOT_FOUND)
 
     # --- reading -------------------------------------------------------------------------------
+
+    def program_seen(self) -> ProgramView:
+        """The viewer's accounts with the newest day."""
+        return self._program()
 
     def _program(self) -> ProgramView:
         """The program, read again only when the book has changed."""

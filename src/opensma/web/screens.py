@@ -29,10 +29,6 @@ def portal_screens() -> list[Screen]:
     ladder = _ACCOUNT + "/ladder-{period}-" + _DRAWN
     return [
         Screen("/", "program", lambda p, r: p.home.show(r), SIGNED_IN),
-        Screen(
-            "/exceptions", "exceptions", lambda p, r: p.portal.exceptions(r),
-            needs(Right.EXCEPTIONS),
-        ),
         Screen(_ACCOUNT, "account", lambda p, r: p.portal.account(r), look),
         Screen(
             _ACCOUNT + "/lots/{security_key:int}", "lots", lambda p, r: p.portal.lots(r), look
@@ -103,6 +99,19 @@ def request_screens() -> list[Screen]:
             Policy(step_up=True), ("POST",),
         ),
     ]  # fmt: skip
+
+
+def desk_screens() -> list[Screen]:
+    """The day, plans that wait, exceptions."""
+    care, review = needs(Right.EXCEPTIONS), needs(Right.REVIEW)
+    decide = needs(Right.REVIEW, step_up=True)
+    return [
+        Screen("/day", "day", lambda p, r: p.desk.day(r), needs(Right.OPERATIONS)),
+        Screen("/review", "review", lambda p, r: p.desk.review(r), review),
+        Screen("/review", "review-decide", _awaited("desk", "decide"), decide, ("POST",)),
+        Screen("/exceptions", "exceptions", lambda p, r: p.desk.exceptions(r), care),
+        Screen("/exceptions", "exception-care", _awaited("desk", "care"), care, ("POST",)),
+    ]
 
 
 def _awaited(part: str, name: str) -> Callable[[Any, Request], Any]:
