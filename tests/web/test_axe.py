@@ -38,7 +38,15 @@ def pages(portal: Shown, billed: Billed) -> list[str]:
         *("/billing?corrections=2024Q4", base, f"{base}?lots=all", f"{base}/performance"),
         *(f"{base}/taxes", f"/taxpayers/{taxpayer.taxpayer_id}/taxes", f"{base}/what-if"),
         *(f"{base}/what-if?raise=1000", f"{base}/documents", f"{base}/fees"),
-        *(f"/accounts/{billed.unbilled}/fees", "/day", "/review", "/requests", f"{base}/requests"),
+        *(
+            f"/accounts/{billed.unbilled}/fees",
+            "/day",
+            "/review",
+            "/households",
+            "/drift",
+            "/requests",
+            f"{base}/requests",
+        ),
     ]
 
 

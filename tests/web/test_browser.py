@@ -95,6 +95,7 @@ def test_the_keyboard_alone_reaches_everything(portal: Shown, quiet: Page) -> No
     quiet.keyboard.type(portal.busiest)
     quiet.keyboard.press("Enter")
     expect(quiet.locator("#accounts tbody tr")).to_have_count(1)
+    quiet.wait_for_load_state("networkidle")  # the list is put in place anew as one types
     for _ in range(40):
         quiet.keyboard.press("Tab")
         if quiet.evaluate("document.activeElement.textContent") == portal.busiest:

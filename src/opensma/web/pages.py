@@ -11,6 +11,7 @@ from opensma.book.rights import Viewer
 from opensma.book.store import Book
 from opensma.market import Market
 from opensma.web.access_page import AccessPage
+from opensma.web.advisor import AdvisorPages
 from opensma.web.assets import Asset
 from opensma.web.desk import DeskPages
 from opensma.web.documents import Papers
@@ -44,6 +45,7 @@ class Pages:
         self.papers = Papers(self.portal, shared.book)
         self.fees = Fees(self.portal, self.papers)
         self.desk = DeskPages(self.portal, shared.access, shared.book)
+        self.advisor = AdvisorPages(self.portal, shared.access)
         self.home = Home(self.portal, shared.access)
         self.access = AccessPage(self.portal, shared.access, shared.book)
         self.personalise = Personalise(self.portal, shared.access, shared.book)

@@ -106,6 +106,8 @@ def desk_screens() -> list[Screen]:
     care, review = needs(Right.EXCEPTIONS), needs(Right.REVIEW)
     decide = needs(Right.REVIEW, step_up=True)
     return [
+        Screen("/households", "households", lambda p, r: p.advisor.households(r), care),
+        Screen("/drift", "drift", lambda p, r: p.advisor.drift(r), care),
         Screen("/day", "day", lambda p, r: p.desk.day(r), needs(Right.OPERATIONS)),
         Screen("/review", "review", lambda p, r: p.desk.review(r), review),
         Screen("/review", "review-decide", _awaited("desk", "decide"), decide, ("POST",)),
