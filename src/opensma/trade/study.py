@@ -62,13 +62,13 @@ class Study:
     prices: tuple[ExclusionPrice, ...]
 
 
-def read_holdings(text: str, ready: ReadyDay) -> list[TypedLot]:
+def read_holdings(text: str, ready: ReadyDay, most: int = MOST_LOTS) -> list[TypedLot]:
     """Lots from CSV with the columns of `COLUMNS`; InputError names line and field."""
     lines = list(csv.reader(io.StringIO(text.strip())))
     if not lines or [cell.strip().lower() for cell in lines[0]] != list(COLUMNS):
         raise _wrong("The first line must be symbol,shares,cost,acquired.", 1)
-    if len(lines) == 1 or len(lines) > MOST_LOTS + 1:
-        raise _wrong(f"Give 1 to {MOST_LOTS} lots.", len(lines))
+    if len(lines) == 1 or len(lines) > most + 1:
+        raise _wrong(f"Give 1 to {most:,} lots.", len(lines))
     row_of = {symbol.upper(): row for row, symbol in enumerate(ready.symbols)}
     return [_lot(cells, i, row_of, ready) for i, cells in enumerate(lines[1:], 2) if cells]
 

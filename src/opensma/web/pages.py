@@ -19,6 +19,7 @@ from opensma.web.fees import Fees
 from opensma.web.home import Home
 from opensma.web.personalise import Personalise
 from opensma.web.portal import Portal
+from opensma.web.proposals import Proposals
 from opensma.web.what_if import Desk
 
 
@@ -46,6 +47,7 @@ class Pages:
         self.fees = Fees(self.portal, self.papers)
         self.desk = DeskPages(self.portal, shared.access, shared.book)
         self.advisor = AdvisorPages(self.portal, shared.access)
+        self.proposals = Proposals(self.portal)
         self.home = Home(self.portal, shared.access)
         self.access = AccessPage(self.portal, shared.access, shared.book)
         self.personalise = Personalise(self.portal, shared.access, shared.book)

@@ -106,6 +106,14 @@ def desk_screens() -> list[Screen]:
     care, review = needs(Right.EXCEPTIONS), needs(Right.REVIEW)
     decide = needs(Right.REVIEW, step_up=True)
     return [
+        Screen("/proposals", "proposal", lambda p, r: p.proposals.form(r), needs(Right.PROPOSE)),
+        Screen(
+            "/proposals",
+            "proposal-answer",
+            _awaited("proposals", "answer"),
+            needs(Right.PROPOSE),
+            ("POST",),
+        ),
         Screen("/households", "households", lambda p, r: p.advisor.households(r), care),
         Screen("/drift", "drift", lambda p, r: p.advisor.drift(r), care),
         Screen("/day", "day", lambda p, r: p.desk.day(r), needs(Right.OPERATIONS)),

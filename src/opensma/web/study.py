@@ -146,12 +146,12 @@ class StudyPage:
                                "assumes: no figure is shown before.", "Tick the box.")  # fmt: skip
             ready = self.portal.desk.ready()
             lots = read_holdings(asked["holdings"], ready)
-            rates = _rates(asked, ready.ordinal)
+            rates = rates_asked(asked, ready.ordinal)
             sectors = [part.strip() for part in asked["exclude"].split(",") if part.strip()]
             if len(sectors) > MOST_EXCLUDED:
                 raise _refused("exclude", f"{len(sectors)} sectors; {MOST_EXCLUDED} are the most.",
                                "Name fewer.")  # fmt: skip
-            found = study(ready, lots, rates, _years(asked["years"]), sectors)
+            found = study(ready, lots, rates, years_asked(asked["years"]), sectors)
             return Shown(found, rates, None, self._keep(asked))
         except InputError as error:
             return Shown(error=error)
@@ -222,7 +222,8 @@ def read_form(body: bytes, content_type: str) -> dict[str, str]:
     return {name: found.get(name, "").strip() for name in _FIELDS}
 
 
-def _rates(asked: Mapping[str, str], day: int) -> MarginalRates:
+def rates_asked(asked: Mapping[str, str], day: int) -> MarginalRates:
+    """Marginal rates of a form's state, status and income; InputError where one is none."""
     income = asked["income"].replace(",", "").replace("$", "")
     if not income.isdigit() or len(income) > 10:
         raise _refused("income", f"'{asked['income']}' is no income.", "Write whole dollars.")
@@ -231,7 +232,8 @@ def _rates(asked: Mapping[str, str], day: int) -> MarginalRates:
     return marginal_rates(year, asked["status"], cents, cents, asked["state"].upper())
 
 
-def _years(text: str) -> int:
+def years_asked(text: str) -> int:
+    """Years from 1 to 5; InputError otherwise."""
     if not text.isdigit() or not 1 <= int(text) <= 5:
         raise _refused("years", f"'{text}' is no number of years from 1 to 5.", "Write 1 to 5.")
     return int(text)
