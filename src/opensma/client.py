@@ -10,6 +10,8 @@ that a newer server adds is left out.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -124,6 +126,16 @@ class Request:
     note: str
     verdict: str
     reason: str
+
+
+def signed(secret: str, header: str, body: bytes, now: float, within_seconds: int = 300) -> bool:
+    """Whether a webhook's `Opensma-Signature` is ours and fresh; an old one may be a replay."""
+    parts = dict(part.split("=", 1) for part in header.split(",") if "=" in part)
+    at = parts.get("t", "")
+    if not at.isdigit() or abs(now - int(at)) > within_seconds:
+        return False
+    word = hmac.new(secret.encode(), at.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(word, parts.get("v1", ""))
 
 
 class Client:

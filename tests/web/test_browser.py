@@ -11,6 +11,8 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from opensma.book.views import account_view
+from opensma.report.explain import why_traded
+from opensma.report.words import day_words
 
 
 @pytest.fixture
@@ -262,3 +264,26 @@ def test_a_change_is_tried_by_keyboard_and_without_script(
     still.get_by_role("button", name="Try").click()
     expect(still.get_by_role("alert")).to_contain_text("'NOBODY' is no security")
     expect(still.get_by_label("Do not hold")).to_have_attribute("aria-describedby", "refused")
+
+
+def test_two_clicks_from_the_account_answer_the_four_questions(portal: Shown, quiet: Page) -> None:
+    """Why a trade happened, what it saved or cost in tax, until when its wash window runs, what
+    each restriction costs: at most two clicks from the account page."""
+    account = portal.busiest
+    address = f"{portal.address}/accounts/{account}"
+    decision = account_view(portal.book, portal.market, account).decision
+    quiet.goto(address)
+    links = quiet.locator("a[href^='/trades/']").evaluate_all("all => all.map(a => a.pathname)")
+    linked = {link.removeprefix("/trades/") for link in links}
+    sales = [t for t in decision.trades if t.lot is not None and t.lot.wash_until is not None]
+    sale = next(t for t in sales if t.trade_id in linked)
+    assert sale.lot is not None
+    assert sale.lot.wash_until is not None
+    quiet.locator(f"a[href='/trades/{sale.trade_id}']").first.click()
+    shown = quiet.locator("main")
+    expect(shown).to_contain_text(why_traded(sale, decision)[:30])
+    expect(shown).to_contain_text(f"{abs(sale.tax_cents) / 100:,.2f}")
+    expect(shown).to_contain_text(day_words(sale.lot.wash_until.toordinal()))
+    quiet.goto(address)
+    quiet.get_by_role("link", name="What if").first.click()
+    expect(quiet.get_by_role("heading", name="What each restriction costs now")).to_be_visible()

@@ -1,12 +1,16 @@
 """The gate: who is not signed in learns nothing, who is sees what grants give (P21, P23, P25)."""
 
+from collections.abc import Iterator
+
 import pytest
+from starlette.requests import ClientDisconnect
 from tests.web.shown import Shown
 from tests.web.signed import Signed, signed
 
 from opensma.access.audit import Action, lines_of, verify
 from opensma.access.sessions import FRESH_SECONDS, IDLE_SECONDS
 from opensma.book.visible import find_viewer, visible_accounts
+from opensma.web.shield import MOST_BODY
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +82,16 @@ def test_views_and_exports_are_in_the_log(gated: Signed, mine: str, foreign: str
         (Action.VIEW, "taxes", mine),
     ]
     assert verify(access) == []
+
+
+def test_a_body_beyond_the_limit_is_refused_however_it_comes(gated: Signed) -> None:
+    client = gated.client()
+    large = b"x" * (MOST_BODY + 1)
+    assert client.post("/events", content=large).status_code == 413
+
+    def parts() -> Iterator[bytes]:
+        for _ in range(30):
+            yield b"x" * 100_000
+
+    with pytest.raises(ClientDisconnect):
+        client.post("/study", content=parts(), headers={"content-type": "text/plain"})

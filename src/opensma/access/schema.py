@@ -135,3 +135,24 @@ cares = table(  # who looks after an exception: the newest line counts
     need("note"),
     need("at", Whole),
 )
+webhooks = table(
+    "webhooks",
+    key("webhook_id"),
+    need("user_id"),  # whose rights decide what is sent
+    need("url"),
+    need("secret"),  # signs; it cannot be kept as a digest
+    need("events"),  # with spaces between
+    need("created_at", Whole),
+    Column("ended_at", Whole),
+)
+deliveries = table(
+    "deliveries",
+    key("webhook_id"),
+    key("event_id"),
+    need("body"),
+    need("made_at", Whole),
+    need("tries", Whole),
+    need("next_at", Whole),
+    Column("delivered_at", Whole),
+    need("answer"),  # of the last try
+)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from opensma.cli._access_token import group as token_group
+from opensma.cli._access_webhook import group as webhook_group
 from opensma.cli.output import book_option, emit_json, json_option, note, table
 
 
@@ -200,3 +201,4 @@ def verify_command(book: str, as_json: bool) -> None:
 
 
 group.add_command(token_group)
+group.add_command(webhook_group)

@@ -8,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+MOST_BODY = 2_000_000  # bytes of one request, whatever it is for
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -71,7 +72,14 @@ class Shield:
                     del headers["X-Frame-Options"]
             await send(message)
 
-        host = _host(Headers(scope=scope).get("host", ""))
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > MOST_BODY:
+            large = PlainTextResponse("This is too large.\n", status_code=413)
+            await large(scope, receive, guarded)
+            return
+        receive = _limited(receive)
+        host = _host(headers.get("host", ""))
         if is_loopback(host) or host.lower() in self.names:
             await self.app(scope, receive, guarded)
             return
@@ -84,3 +92,16 @@ def _host(header: str) -> str:
     if header.startswith("["):
         return header.partition("]")[0]
     return header.partition(":")[0]
+
+
+def _limited(receive: Receive) -> Receive:
+    """The request's body, cut off like a lost connection where it grows beyond the limit."""
+    size = 0
+
+    async def counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        return {"type": "http.disconnect"} if size > MOST_BODY else message
+
+    return counted
