@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opensma.cli._day_model import command as preview_command
 from opensma.cli.output import (
     book_option,
     date_option,
@@ -243,3 +244,6 @@ def _words(outcome: dict[str, object]) -> str:
         elif name != "seconds":
             parts.append(f"{int(str(value)):,} {name.replace('_', ' ')}")
     return ", ".join(parts)
+
+
+group.add_command(preview_command)

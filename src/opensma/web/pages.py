@@ -17,6 +17,7 @@ from opensma.web.desk import DeskPages
 from opensma.web.documents import Papers
 from opensma.web.fees import Fees
 from opensma.web.home import Home
+from opensma.web.model_change import ModelChange
 from opensma.web.personalise import Personalise
 from opensma.web.portal import Portal
 from opensma.web.proposals import Proposals
@@ -48,6 +49,7 @@ class Pages:
         self.desk = DeskPages(self.portal, shared.access, shared.book)
         self.advisor = AdvisorPages(self.portal, shared.access)
         self.proposals = Proposals(self.portal)
+        self.model = ModelChange(self.portal, shared.book)
         self.home = Home(self.portal, shared.access)
         self.access = AccessPage(self.portal, shared.access, shared.book)
         self.personalise = Personalise(self.portal, shared.access, shared.book)

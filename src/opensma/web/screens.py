@@ -119,6 +119,8 @@ def desk_screens() -> list[Screen]:
         Screen("/day", "day", lambda p, r: p.desk.day(r), needs(Right.OPERATIONS)),
         Screen("/review", "review", lambda p, r: p.desk.review(r), review),
         Screen("/review", "review-decide", _awaited("desk", "decide"), decide, ("POST",)),
+        Screen("/model-change", "model", lambda p, r: p.model.form(r), review),
+        Screen("/model-change", "model-effect", _awaited("model", "answer"), review, ("POST",)),
         Screen("/exceptions", "exceptions", lambda p, r: p.desk.exceptions(r), care),
         Screen("/exceptions", "exception-care", _awaited("desk", "care"), care, ("POST",)),
     ]
