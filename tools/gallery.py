@@ -2,7 +2,8 @@
 
     python tools/gallery.py BOOK
 
-The book must have been served from the machine's own market; needs Chromium and Playwright.
+For the growth page run `sma growth demo` and `sma growth publish` before. Needs Chromium and
+Playwright.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def screens(account: str, trade: str) -> list[tuple[str, str, str]]:
         ("manager", "/review", "review"),
         ("manager", "/day", "day"),
         ("operations", "/exceptions", "exceptions"),
+        ("growth", "/growth", "growth"),
     ]
 
 

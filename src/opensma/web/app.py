@@ -32,12 +32,14 @@ from opensma.web.assets import load_assets
 from opensma.web.events import Events, warehouse_of
 from opensma.web.failures import Failures
 from opensma.web.gate import Gate, Identify
+from opensma.web.growth import KeptPack
 from opensma.web.me import Me
 from opensma.web.pages import Pages, Shared
 from opensma.web.provider import ProviderDesk
 from opensma.web.render import environment
 from opensma.web.screens import (
     desk_screens,
+    growth_screens,
     paper_screens,
     portal_screens,
     public_screens,
@@ -67,13 +69,15 @@ def create_app(
     assets = load_assets()
     last = int(market.days[-1])
     symbols = {one: market.symbol_at(row, last) for one, row in market.index.items()}
-    shared = Shared(
-        book, market, Access(book), environment(assets, symbols), assets, Desk(book, market)
-    )
-    gate = Gate(book, shared.access, shared.env, partial(Pages, shared), sign_in, viewer)
     events, brand = Events(warehouse_of(book)), read_brand(study_file())
+    shared = Shared(
+        book, market, Access(book), environment(assets, symbols), assets, Desk(book, market),
+        KeptPack(events),
+    )  # fmt: skip
+    gate = Gate(book, shared.access, shared.env, partial(Pages, shared), sign_in, viewer)
     study = StudyPage(shared, events, brand)
     screens = [*portal_screens(), *paper_screens(), *request_screens(), *desk_screens()]
+    screens += growth_screens()
     screens += public_screens(events, study)
     if sign_in:
         desk = None if provider is None else ProviderDesk(provider)

@@ -27,7 +27,7 @@ class Events:
 
     warehouse: Path
     own_hosts: Sequence[str] = ()
-    _lock: Lock = field(default_factory=Lock)
+    lock: Lock = field(default_factory=Lock)
 
     async def post(self, request: Request) -> Response:
         """Take a batch; what is wrong is named, and nothing of it is loaded."""
@@ -49,7 +49,7 @@ class Events:
 
     def take(self, key: str, events: Sequence[dict[str, object]]) -> Received:
         """Put a checked batch into the warehouse."""
-        with self._lock:
+        with self.lock:
             connection = open_warehouse(self.warehouse, create=True)
             try:
                 return receive(connection, key, events, self.own_hosts, datetime.now(UTC))

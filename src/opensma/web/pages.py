@@ -16,6 +16,7 @@ from opensma.web.assets import Asset
 from opensma.web.desk import DeskPages
 from opensma.web.documents import Papers
 from opensma.web.fees import Fees
+from opensma.web.growth import GrowthPages, KeptPack
 from opensma.web.home import Home
 from opensma.web.model_change import ModelChange
 from opensma.web.personalise import Personalise
@@ -34,6 +35,7 @@ class Shared:
     env: Environment
     assets: dict[str, Asset]
     desk: Desk  # the newest day, prepared once
+    growth: KeptPack
 
 
 class Pages:
@@ -50,6 +52,7 @@ class Pages:
         self.advisor = AdvisorPages(self.portal, shared.access)
         self.proposals = Proposals(self.portal)
         self.model = ModelChange(self.portal, shared.book)
+        self.growth = GrowthPages(self.portal, shared.growth)
         self.home = Home(self.portal, shared.access)
         self.access = AccessPage(self.portal, shared.access, shared.book)
         self.personalise = Personalise(self.portal, shared.access, shared.book)

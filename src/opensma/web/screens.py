@@ -101,6 +101,15 @@ def request_screens() -> list[Screen]:
     ]  # fmt: skip
 
 
+def growth_screens() -> list[Screen]:
+    """The growth team's page and its charts."""
+    grow, chart = needs(Right.GROWTH), "/growth/chart-{section:int}-{number:int}.svg"
+    return [
+        Screen("/growth", "growth", lambda p, r: p.growth.show(r), grow),
+        Screen(chart, "growth-pack-chart", lambda p, r: p.growth.chart(r), grow),
+    ]
+
+
 def desk_screens() -> list[Screen]:
     """The day, plans that wait, exceptions."""
     care, review = needs(Right.EXCEPTIONS), needs(Right.REVIEW)
