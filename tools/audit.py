@@ -9,8 +9,10 @@ no checkout, that part says SKIPPED and why: silence would read as "nothing foun
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -60,9 +62,14 @@ def secrets() -> list[str]:
         for name in listed.stdout.split("\0")
         if (ROOT / name).is_file() and name != BASELINE.name
     ]
-    hook = [sys.executable, "-m", "detect_secrets.pre_commit_hook", "--baseline", str(BASELINE)]
-    done = subprocess.run([*hook, *names], cwd=ROOT, capture_output=True, text=True, check=False)
-    return [] if done.returncode == 0 else [done.stdout.strip() or done.stderr.strip()]
+    with tempfile.TemporaryDirectory() as folder:  # the hook notes lines that moved in its file
+        known = shutil.copy(BASELINE, folder)
+        hook = [sys.executable, "-m", "detect_secrets.pre_commit_hook", "--baseline", str(known)]
+        done = subprocess.run(
+            [*hook, *names], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+    moved = 3  # known ones at other lines
+    return [] if done.returncode in (0, moved) else [done.stdout.strip() or done.stderr.strip()]
 
 
 def main() -> int:
