@@ -75,3 +75,18 @@ def test_only_names_of_this_machine_are_loopback() -> None:
         is_loopback(h) for h in ("localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "[::1]")
     )
     assert not any(is_loopback(h) for h in ("", "0.0.0.0", "::", "localhost.evil", "127.0.0.1.nip"))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--sign-in", "--host", "0.0.0.0"], "in the clear"),
+        (["--sign-in", "--behind-proxy", "*"], "anybody's headers"),
+        (["--sign-in", "--tls-cert", "README.md"], "needs its key"),
+    ],
+)
+def test_a_door_that_would_stand_open_is_refused(
+    options: list[str], words: str, portal: Shown, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["serve", *options, "--book", portal.book.url]) == 2
+    assert words in " ".join(capsys.readouterr().err.split())

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -13,7 +14,7 @@ from tests.web.conftest import serving
 from tests.web.shown import Shown
 from tests.web.signed import Signed, signed
 
-from opensma.access import local, tickets
+from opensma.access import local, oidc, tickets
 from opensma.access.audit import Action, lines_of
 from opensma.access.oidc import Provider
 from opensma.access.store import Access
@@ -92,6 +93,42 @@ def test_many_failures_must_wait(gated: Signed) -> None:
     waiting = sign_in(client)  # the right code does not help now
     assert waiting.status_code == 429
     assert int(waiting.headers["retry-after"]) > 0
+
+
+def test_failures_elsewhere_keep_no_owner_waiting(gated: Signed) -> None:
+    stranger = TestClient(
+        gated.app, base_url="http://127.0.0.1", follow_redirects=False, client=("10.9.9.9", 1)
+    )
+    assert [sign_in(stranger, code="000000").status_code for _ in range(6)][-1] == 429
+    assert sign_in(gated.client()).status_code == 303
+
+
+def test_over_tls_the_cookie_is_secure_and_of_this_host_alone(portal: Shown) -> None:
+    app = create_app(portal.book, portal.market, sign_in=True, secure=True)
+    prepare(app.state.gate.access, "manager")
+    client = TestClient(app, base_url="https://127.0.0.1", follow_redirects=False)
+    cookie = sign_in(client).headers["set-cookie"]
+    assert cookie.startswith("__Host-sma_session=")
+    assert "Secure" in cookie
+    assert "Domain" not in cookie
+
+
+def test_whoever_is_invited_again_has_no_old_passkey(gated: Signed) -> None:
+    from opensma.access import passkeys, schema
+
+    access = gated.app.state.gate.access
+    with access.write() as connection:
+        row = ("aa", "auditor", "bb", 0, "Passkey 1", 1, None)
+        connection.execute(schema.passkeys.insert().values(row))
+    word, client = invite(access, "auditor"), gated.client()
+    page = client.post("/invitation", data={"word": word})
+    secret = re.search(r'name="secret" value="(\w+)"', page.text)
+    assert secret is not None
+    form = {"word": word, "secret": secret[1], "password": PASSWORD}
+    done = client.post("/invitation", data=form | {"code": pyotp.TOTP(secret[1]).now()})
+    assert done.status_code == 200
+    with access.read() as connection:
+        assert passkeys.keys_of(connection, "auditor") == []
 
 
 def test_a_cookie_from_elsewhere_is_not_taken_over(gated: Signed) -> None:
@@ -270,6 +307,25 @@ def test_a_provider_lets_a_known_user_in_once(provided: tuple[TestClient, Provid
     assert (answer.status_code, answer.headers["location"]) == (303, "/exceptions")
     assert client.get("/exceptions").status_code == 200
     assert client.get(back).status_code == 401  # the state counts once
+
+
+def test_a_provider_that_does_not_say_when_it_asked_proves_nothing_fresh(
+    provided: tuple[TestClient, Provider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = oidc.claims_of
+
+    def silent(*given: Any) -> dict[str, Any]:
+        return {n: value for n, value in checked(*given).items() if n != "auth_time"}
+
+    monkeypatch.setattr(oidc, "claims_of", silent)
+    client, _ = provided
+    assert client.get(through(client, "manager")).status_code == 303
+    assert client.get("/exceptions").status_code == 200
+    export = client.get("/composite.pdf")
+    assert export.headers["location"].startswith("/step-up")
+    again = client.get(through(client, "manager"))  # signed in: this is a step up
+    assert again.status_code == 401
+    assert client.get("/composite.pdf").status_code == 303
 
 
 def test_a_provider_lets_nobody_else_in(provided: tuple[TestClient, Provider]) -> None:

@@ -83,7 +83,7 @@ def set_recovery_codes(connection: Connection, user_id: str, codes: list[str]) -
 
 def proves(connection: Connection, user_id: str, password: str, code: str, now: int) -> bool:
     """Whether both are right. Uses the code up; run in a write transaction that is kept."""
-    right = _password_right(connection, user_id, password)
+    right = password_right(connection, user_id, password)
     return right and use_code(connection, user_id, code, now)
 
 
@@ -122,7 +122,8 @@ def right_code(secret: str, code: str, now: int) -> bool:
     return _step(secret, _plain(code), now) is not None
 
 
-def _password_right(connection: Connection, user_id: str, password: str) -> bool:
+def password_right(connection: Connection, user_id: str, password: str) -> bool:
+    """Whether a password is right; takes as long for a user whom nobody knows."""
     from argon2 import PasswordHasher
     from argon2.exceptions import InvalidHashError, VerificationError
 

@@ -77,6 +77,11 @@ def endpoints(provider: Provider, document: Mapping[str, Any]) -> Endpoints:
             remedy="Use the issuer exactly as the provider spells it.",
         )
     names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+    if missing := [name for name in names if name not in document]:
+        raise InputError(
+            "access.oidc", f"The discovery document lacks {', '.join(missing)}.",
+            where=provider.issuer, remedy="Check the issuer; it may be no OpenID provider.",
+        )  # fmt: skip
     return Endpoints(*(str(document[name]) for name in names))
 
 
@@ -129,7 +134,7 @@ def claims_of(
         raise _refused("its signature is not the provider's") from error
     claims = dict(token.claims)
     audience = claims.get("aud")
-    named = [audience] if isinstance(audience, str) else list(audience or ())
+    named = audience if isinstance(audience, list) else [audience]
     if str(claims.get("iss", "")).rstrip("/") != provider.issuer:
         raise _refused("it is of another issuer")
     if provider.client_id not in named or (
@@ -142,7 +147,8 @@ def claims_of(
         raise _refused("it is from the future")
     if claims.get("nonce") != nonce:
         raise _refused("it answers another request")
-    ways = {str(claims.get("acr")), *map(str, claims.get("amr") or ())}
+    used = claims.get("amr")
+    ways = {str(claims.get("acr")), *map(str, used if isinstance(used, list) else ())}
     if provider.factors and not ways & set(provider.factors):
         raise _refused("the provider asked for one factor only")
     return claims

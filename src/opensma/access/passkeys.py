@@ -143,6 +143,11 @@ def remove(connection: Connection, user_id: str, credential_id: str) -> bool:
     return connection.execute(table.delete().where(where)).rowcount == 1
 
 
+def remove_all(connection: Connection, user_id: str) -> None:
+    """Forget every key of a user."""
+    connection.execute(schema.passkeys.delete().where(schema.passkeys.c.user_id == user_id))
+
+
 def _credential(answer: str) -> str:
     from webauthn.helpers import base64url_to_bytes
 

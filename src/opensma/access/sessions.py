@@ -75,6 +75,13 @@ def renew(connection: Connection, old: str, secret: str, method: str, now: int) 
     return session
 
 
+def proved(connection: Connection, secret: str, at: int) -> None:
+    """When the person last proved who they are, where that was not when the session began."""
+    table = schema.sessions
+    change = table.update().where(table.c.digest == digest(secret))
+    connection.execute(change.values(fresh_at=at))
+
+
 def end(connection: Connection, secret: str, now: int) -> None:
     """Sign out."""
     table = schema.sessions

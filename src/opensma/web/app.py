@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from ipaddress import ip_network
 from pathlib import Path
 from threading import Thread
 
@@ -60,11 +61,13 @@ def create_app(
     sign_in: bool = False,
     provider: Provider | None = None,
     names: tuple[str, ...] = (),
+    secure: bool = False,
 ) -> Starlette:
     """The portal over a book and its market.
 
     With `sign_in` everybody sees what their grants give; without, all who reach it are `viewer`,
-    or the operator, who sees the whole book. `names` are host names besides this machine's.
+    or the operator, who sees the whole book. `names` are host names besides this machine's;
+    `secure`: browsers come over TLS.
     """
     assets = load_assets()
     last = int(market.days[-1])
@@ -74,7 +77,9 @@ def create_app(
         book, market, Access(book), environment(assets, symbols), assets, Desk(book, market),
         KeptPack(events),
     )  # fmt: skip
-    gate = Gate(book, shared.access, shared.env, partial(Pages, shared), sign_in, viewer)
+    gate = Gate(
+        book, shared.access, shared.env, partial(Pages, shared), sign_in, viewer, secure=secure
+    )
     study = StudyPage(shared, events, brand)
     screens = [*portal_screens(), *paper_screens(), *request_screens(), *desk_screens()]
     screens += growth_screens()
@@ -131,7 +136,8 @@ def serve(
         book = open_book(book_url)
         market = market_of(book, market_path)
         _check_day(book)
-        app = create_app(book, market, None, door.sign_in, provider, door.names)
+        secure = door.certificate is not None or door.proxy is not None
+        app = create_app(book, market, None, door.sign_in, provider, door.names, secure)
         Thread(target=warm, name="charts", daemon=True).start()
         Thread(target=app.state.warm, name="decision", daemon=True).start()
         config = uvicorn.Config(
@@ -160,6 +166,7 @@ def _check_host(host: str, door: Door) -> None:
             where="--sign-in",
             remedy="pip install 'opensma[sign-in]'",
         )
+    _check_door(door)
     if is_loopback(host):
         return
     if not door.sign_in:
@@ -178,6 +185,27 @@ def _check_host(host: str, door: Door) -> None:
             where=f"--host {host}",
             remedy="Add --tls-cert and --tls-key, or --behind-proxy with the proxy's address.",
         )
+
+
+def _check_door(door: Door) -> None:
+    if (door.certificate is None) != (door.key is None):
+        raise InputError(
+            "serve.tls",
+            "A certificate needs its key, and a key its certificate.",
+            where="--tls-cert, --tls-key",
+            remedy="Give both, or neither.",
+        )
+    if door.proxy is None:
+        return
+    try:
+        ip_network(door.proxy)
+    except ValueError:
+        raise InputError(
+            "serve.proxy",
+            f"'{door.proxy}' is no address, so anybody's headers would be believed.",
+            where="--behind-proxy",
+            remedy="Give the proxy's own address, such as 10.0.0.5.",
+        ) from None
 
 
 def _listen(host: str, port: int) -> socket.socket:

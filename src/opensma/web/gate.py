@@ -59,9 +59,15 @@ class Gate:
     sign_in: bool = False
     fixed: Viewer | None = None
     clock: Callable[[], float] = time.time
+    secure: bool = False  # reached over TLS alone, here or at a proxy
     _secret: str = field(default_factory=lambda: secrets.token_hex(32))
     _kept: OrderedDict[Viewer | None, Any] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def cookie(self) -> str:
+        """Over TLS with the prefix that lets no other host and no plain page set it."""
+        return f"__Host-{COOKIE}" if self.secure else COOKIE
 
     def __post_init__(self) -> None:
         self.kept = KeptPages(self.book)
@@ -124,7 +130,7 @@ class Gate:
         if not self.sign_in:
             csrf = self._csrf(self._secret)
             return Person(self.fixed, operator=self.fixed is None, csrf=csrf)
-        secret = request.cookies.get(COOKIE, "")
+        secret = request.cookies.get(self.cookie, "")
         if not secret:
             return NOBODY
         now = self.now()
@@ -148,9 +154,20 @@ class Gate:
 
     # --- sessions ------------------------------------------------------------------------------
 
-    def begin(self, request: Request, answer: Response, user_id: str, method: str) -> None:
-        """A session with a new cookie value; one that stands is renewed, never taken over."""
-        old, secret, now = request.cookies.get(COOKIE, ""), secrets.token_urlsafe(32), self.now()
+    def begin(
+        self,
+        request: Request,
+        answer: Response,
+        user_id: str,
+        method: str,
+        proved_at: int | None = None,
+    ) -> None:
+        """A session with a new cookie value; one that stands is renewed, never taken over.
+
+        `proved_at`: when a provider asked the person, where that was not just now.
+        """
+        old, now = request.cookies.get(self.cookie, ""), self.now()
+        secret = secrets.token_urlsafe(32)
         with self.access.lock, self.access.write() as connection:
             known = sessions.find(connection, old, now) if old else None
             if known is not None and known.user_id == user_id:
@@ -159,20 +176,23 @@ class Gate:
                 if known is not None:
                     sessions.end(connection, old, now)
                 sessions.begin(connection, secret, user_id, method, now)
+            if proved_at is not None:
+                sessions.proved(connection, secret, proved_at)
             append(self.access, connection, Line(now, user_id, Action.SIGN_IN, method))
-        secure = request.url.scheme == "https"
-        answer.set_cookie(COOKIE, secret, httponly=True, samesite="lax", secure=secure, path="/")
+        answer.set_cookie(
+            self.cookie, secret, httponly=True, samesite="lax", secure=self.secure, path="/"
+        )
 
     def end(self, request: Request) -> None:
         """End the session of this cookie."""
-        secret, person, now = request.cookies.get(COOKIE, ""), CURRENT.get(), self.now()
+        secret, person, now = request.cookies.get(self.cookie, ""), CURRENT.get(), self.now()
         with self.access.lock, self.access.write() as connection:
             sessions.end(connection, secret, now)
             append(self.access, connection, Line(now, person.user_id, Action.SIGN_OUT, "sign-out"))
 
     def clear(self, answer: Response) -> None:
         """Take the cookie back."""
-        answer.delete_cookie(COOKIE, path="/")
+        answer.delete_cookie(self.cookie, path="/", secure=self.secure)
 
     def _admit(self, policy: Policy, person: Person, request: Request) -> None:
         """404 unless the person holds the right, and holds it on what the address names."""

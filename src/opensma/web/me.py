@@ -76,6 +76,7 @@ class Me:
             local.set_password(connection, user, password, now)
             local.set_authenticator(connection, user, secret, now)
             local.set_recovery_codes(connection, user, codes)
+            passkeys.remove_all(connection, user)  # whoever is invited again may have lost a device
             sessions.end_all(connection, user, now)
             append(self.gate.access, connection, Line(now, user, Action.CHANGE, "invitation"))
         answer = self._codes(codes, first=True)

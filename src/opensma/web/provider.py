@@ -18,6 +18,7 @@ from opensma.web.gate import Gate
 
 STATE_COOKIE = "sma_state"
 _SECONDS = 10
+_PROOF_SECONDS = 120  # a step up must have been asked for just now
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class Found:
     user: str | None
     goal: str = "/"
     error: str = ""
+    proved_at: int = 0  # when the provider last asked the person; 0 where it does not say
+
+    def proved(self, now: int) -> bool:
+        """Whether that is recent enough for a step up."""
+        return now - _PROOF_SECONDS <= self.proved_at <= now + 60
 
 
 @dataclass
@@ -40,7 +46,7 @@ class ProviderDesk:
     def leave(self, gate: Gate, request: Request, goal: str, again: bool) -> Response:
         """Redirect to the provider; the state is bound to this browser by a cookie."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        kept = json.dumps({"nonce": nonce, "verifier": verifier, "goal": goal, "again": again})
+        kept = json.dumps({"nonce": nonce, "verifier": verifier, "goal": goal})
         with gate.access.write() as connection:
             tickets.issue(connection, state, tickets.Ticket(tickets.PROVIDER, "", kept), gate.now())
         url = oidc.authorize_url(
@@ -69,9 +75,10 @@ class ProviderDesk:
             claims = oidc.claims_of(self.provider, token, self._keys(), kept["nonce"], now)
         except InputError as error:
             return Found(None, error=error.message)
-        if kept["again"] and float(claims.get("auth_time", now)) < now - 600:
-            return Found(None, error="The provider did not ask you again.")
-        return Found(self._user(gate, claims), kept["goal"], "You are not known here.")
+        told = claims.get("auth_time")
+        proved_at = int(told) if isinstance(told, (int, float)) else 0
+        user = self._user(gate, claims)
+        return Found(user, kept["goal"], "You are not known here.", min(proved_at, now))
 
     def _user(self, gate: Gate, claims: dict[str, Any]) -> str | None:
         subject = str(claims.get("sub", ""))

@@ -90,17 +90,25 @@ class SignIn:
         if wait := self._wait(subjects, now):
             words = f"Too many tries. Wait {wait} seconds."
             return self._page(request, words, 429, wait)
+        # The slow hash outside of the lock, so that guesses hold nobody up.
+        with self.gate.access.read() as connection:
+            right = local.password_right(connection, user, password)
         with self.gate.access.lock, self.gate.access.write() as connection:
-            right = local.proves(connection, user, password, code, now)
-            right = right and self.gate.viewer(user) is not None
+            if wait := attempts.wait(connection, subjects, now):  # many tries at once
+                right = False
+            else:
+                right = right and local.use_code(connection, user, code, now)
+                right = right and self.gate.viewer(user) is not None
             self._count(connection, subjects, right, user, now)
         if not right:
             return self._page(request, WRONG, 401)
         return self._enter(request, user, "password", goal)
 
     def _subjects(self, request: Request, user: str) -> tuple[str, ...]:
+        """What failures count against. A user's own only from this address: nobody elsewhere can
+        keep an owner waiting."""
         address = request.client.host if request.client else ""
-        return (f"address {address}", f"user {user[:100]}")
+        return (f"address {address}", f"user {user[:100]} from {address}")
 
     def _wait(self, subjects: tuple[str, ...], now: int) -> int:
         with self.gate.access.read() as connection:
@@ -177,11 +185,15 @@ class SignIn:
             with self.gate.access.lock, self.gate.access.write() as connection:
                 self._count(connection, self._subjects(request, "")[:1], False, "", now)
             return self._page(request, found.error or "You are not known here.", 401)
-        return self._enter(request, found.user, "oidc", found.goal)
+        if person.session is not None and not found.proved(self.gate.now()):
+            return self._page(request, "The provider did not ask you again. Try once more.", 401)
+        return self._enter(request, found.user, "oidc", found.goal, found.proved_at)
 
-    def _enter(self, request: Request, user: str, method: str, goal: str) -> Response:
+    def _enter(
+        self, request: Request, user: str, method: str, goal: str, proved_at: int | None = None
+    ) -> Response:
         answer = RedirectResponse(inner(goal), status_code=303)
-        self.gate.begin(request, answer, user, method)
+        self.gate.begin(request, answer, user, method, proved_at)
         return answer
 
 
