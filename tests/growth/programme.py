@@ -38,9 +38,13 @@ def write_csv(folder: Path, name: str, rows: list[tuple[Any, ...]]) -> None:
 
 
 def programme(
-    accounts: int, months: int, seed: int, *, every: int = 3
-) -> tuple[dict[str, list[tuple[Any, ...]]], Published]:
-    """Tables of a programme and what its book would publish; fees are billed every few months."""
+    accounts: int, months: int, seed: int, *, every: int = 3, starts: int | None = None,
+    closing: float = 0.012,
+) -> tuple[dict[str, list[tuple[Any, ...]]], Published]:  # fmt: skip
+    """Tables of a programme and what its book would publish; fees are billed every few months.
+
+    Accounts open in the first `starts` months, or any; `closing` of them close in a month.
+    """
     rng = np.random.default_rng(seed)
     tables: dict[str, list[tuple[Any, ...]]] = {
         "firm": [(f"f{i}", None, None, "ria", None, FIRST, None) for i in range(20)],
@@ -56,9 +60,9 @@ def programme(
     rows, grid, fees = [], [], []
     for number in range(accounts):
         name, office = f"a{number:05d}", int(rng.integers(offices))
-        start = int(rng.integers(0, months - 1))
+        start = int(rng.integers(0, starts or months - 1))
         opened = later(start) + timedelta(days=int(rng.integers(0, 28)))
-        lines, closed = _life(rng, name, start, months)
+        lines, closed = _life(rng, name, start, months, closing)
         grid += lines
         rows.append((name, f"f{office % 20}", "adv", "s", "up to $250k", opened, closed))
         fees += _fees(rng, name, lines, opened, every)
@@ -77,7 +81,7 @@ def programme(
 
 
 def _life(
-    rng: np.random.Generator, name: str, start: int, months: int
+    rng: np.random.Generator, name: str, start: int, months: int, closing: float
 ) -> tuple[list[tuple[Any, ...]], date | None]:
     """Account-months from the funding to the end or to the closing."""
     lines, begin = [], 0
@@ -87,7 +91,7 @@ def _life(
             flow = int(begin * rng.uniform(-0.3, 0.4))
         base = begin or flow
         market = int(base * rng.normal(0.005, 0.03))
-        if begin and rng.random() < 0.012:
+        if begin and rng.random() < closing:
             lines.append((name, later(month), begin, -begin - market, market, 0))
             return lines, last_day(month)
         end = begin + flow + market

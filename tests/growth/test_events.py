@@ -92,6 +92,27 @@ def test_a_wrong_field_is_named(wrong: dict[str, Any], named: str) -> None:
         read_batch(body(event(**wrong)))
 
 
+@pytest.mark.parametrize(
+    ("domain", "firm"), [("harbor.com", "f1"), ("mail.Harbor.com", "f1"), ("gmail.com", None)]
+)
+def test_i5_the_domain_of_an_address_names_a_firm_only_where_it_is_its_own(
+    domain: str, firm: str | None
+) -> None:
+    connection = open_warehouse(None)
+    connection.execute(
+        "INSERT INTO firm VALUES ('f1', NULL, NULL, 'ria', 'harbor.com', '2021-01-01', NULL), "
+        "('f2', NULL, NULL, 'ria', 'gmail.com', '2021-01-01', NULL)"
+    )
+    told = event("e1", email_domain=domain, consent=GRANTED)
+    denied = event("e2", email_domain=domain, consent=GRANTED | {"state": "denied"})
+    take(connection, body(told, denied))
+    firms = query(connection, "SELECT touch_id, firm_id FROM touch ORDER BY touch_id")
+    assert firms == [{"touch_id": "e1", "firm_id": firm}, {"touch_id": "e2", "firm_id": None}]
+    links = query(connection, "SELECT firm_id, basis FROM alias WHERE id_type = 'email_domain'")
+    basis = "domain of an e-mail address (I5)"
+    assert links == ([{"firm_id": firm, "basis": basis}] if firm else [])
+
+
 def test_large_bodies_and_batches_are_refused() -> None:
     with pytest.raises(InputError, match="bytes"):
         read_batch(b" " * (MOST_BYTES + 1))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import time
 from pathlib import Path
 from typing import Any
 
@@ -192,16 +191,13 @@ def test_the_warehouse_holds_no_address_of_anybody(warehouse: Any) -> None:
 
 
 @pytest.mark.slow
-def test_three_thousand_accounts_over_sixty_months_take_less_than_ten_seconds(
-    tmp_path: Path,
-) -> None:
+def test_three_thousand_accounts_over_sixty_months_tie(tmp_path: Path) -> None:
+    """Their time is measured by `benchmarks/growth.py --part pack`."""
     connection = open_warehouse(tmp_path / "w.growth", create=True)
     tables, given = programme(3_000, 60, seed=3)
     load_tables(connection, tmp_path / "files", tables)
     publish(connection, given, Rules(given.as_of))
-    started = time.process_time()
     pack = make_pack(connection, Options())
-    pack.write(tmp_path / "out")
-    spent = time.process_time() - started
+    assert pack.write(tmp_path / "out")[0].stat().st_size > 10_000
+    assert len(pack.checks) > 1_000
     assert broken(pack.checks) == []
-    assert spent < 10, f"{spent:.1f} s"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -105,7 +104,8 @@ def test_an_account_that_comes_back_starts_a_new_tranche() -> None:
     assert (shares.tranche.tolist(), shares.weight.tolist()) == ([2], [BILLION])
 
 
-def test_a_quarter_of_a_million_tranche_rows_take_less_than_a_second() -> None:
+def test_t5_a_quarter_of_a_million_tranche_rows_keep_every_cent() -> None:
+    """Lives of 3,600 accounts over 60 months (their time: `benchmarks/growth.py`)."""
     rng = np.random.default_rng(5)
     accounts, count = 3_600, 60
     rows = np.zeros((accounts, count, 4), dtype=np.int64)
@@ -120,12 +120,12 @@ def test_a_quarter_of_a_million_tranche_rows_take_less_than_a_second() -> None:
         rows[:, month] = np.stack([begin, flow, market, begin + flow + market], axis=1)
         begin = begin + flow + market
     account, month = np.nonzero(rows[..., 3] > 0)
-    started = time.process_time()
     shares = tranche_shares(grid(*rows), account, month)
-    cents = split_cents(rows[account, month, 3] // 2000, shares.line, shares.weight, BILLION)
-    spent = time.process_time() - started
+    fees = rows[account, month, 3] // 2000
+    cents = split_cents(fees, shares.line, shares.weight, BILLION)
     assert len(cents) > 250_000
-    assert spent < 1.0, f"{len(cents)} rows in {spent:.2f} s"
+    assert (cents >= 0).all()
+    assert np.array_equal(np.bincount(shares.line, cents).astype(np.int64), fees)
 
 
 # --- in the warehouse ----------------------------------------------------------------------------

@@ -401,3 +401,53 @@ def test_a_real_pipeline_loads_through_a_mapping_file_and_no_code(
     assert done.added == {"firm": 97, "opportunity": 14_277, "stage_event": 9_931, "touch": 30_244}
     won = query(warehouse, "SELECT count(*) AS n FROM stage_event WHERE stage = 'won'")
     assert won == [{"n": 6_438}]
+
+
+# --- firms by domain (I5) ------------------------------------------------------------------------
+
+
+def domain_mapping(folder: Path) -> str:
+    """Firms and contacts; a contact without a company is known by the domain of its address."""
+    version = {"valid_from": "2020-01-01", "valid_to": None, "tables": [
+        {"table": "firm", "file": "companies", "columns": {
+            "firm_id": "id", "domain": {"column": "site", "as": "domain"},
+            "kind": {"constant": "ria"}, "valid_from": {"constant": "2021-01-01"}}},
+        {"table": "person", "file": "contacts", "columns": {
+            "person_id": "id", "role": {"constant": "advisor"},
+            "firm_id": {"column": "company", "or": {"column": "mail", "as": "firm_by_domain"}},
+            "consent_state": {"constant": "granted"}, "valid_from": {"constant": "2021-01-01"}}},
+    ]}  # fmt: skip
+    file = folder / "mapping.json"
+    file.write_text(json.dumps({"mapping": "by domain", "versions": [version]}))
+    return str(file)
+
+
+def test_i5_a_contact_joins_the_firm_whose_own_domain_it_writes_from(
+    warehouse: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "companies.csv").write_text(
+        "id,site\nf1,https://www.harbor.com/team\nf2,gmail.com\nf3,twin.com\nf4,twin.com\n"
+    )
+    (tmp_path / "contacts.csv").write_text(
+        "id,company,mail\n"
+        "p1,,jo@harbor.com\np2,,Al@Mail.Harbor.com\np3,,x@gmail.com\np4,,y@twin.com\n"
+        "p5,f2,z@harbor.com\np6,,\n"
+    )
+    load(warehouse, tmp_path, domain_mapping(tmp_path))
+    firms = query(warehouse, "SELECT person_id, firm_id FROM person ORDER BY 1")
+    found = {row["person_id"]: row["firm_id"] for row in firms}
+    nobody = {"p3": None, "p4": None, "p6": None}  # shared, claimed by two firms, no address
+    assert found == {"p1": "f1", "p2": "f1", "p5": "f2", **nobody}
+    links = query(warehouse, "SELECT id_value, firm_id FROM alias ORDER BY 1")
+    assert links == [
+        {"id_value": "harbor.com", "firm_id": "f1"},
+        {"id_value": "mail.harbor.com", "firm_id": "f1"},
+    ]
+
+
+def test_i5_a_domain_gives_a_firm_and_nothing_else(tmp_path: Path) -> None:
+    file = Path(domain_mapping(tmp_path))
+    file.write_text(file.read_text().replace('"person_id": "id"',
+        '"person_id": {"column": "mail", "as": "firm_by_domain"}'))  # fmt: skip
+    with pytest.raises(InputError, match="firm_by_domain"):
+        read_mapping(str(file), DAY)

@@ -14,7 +14,7 @@ from tests.growth.files import Command, command, data
 
 from opensma.errors import InputError
 from opensma.growth import scoring
-from opensma.growth.scoring_report import score_document
+from opensma.growth.scoring_report import measures, score_document
 
 
 def leads(rows: int, seed: int = 1) -> dict[str, list[Any]]:
@@ -44,6 +44,25 @@ def test_l3_chances_are_reliable_on_later_days_and_beat_a_guess() -> None:
     assert test["largest_gap"] < 0.1
     low, high = test["lift_top_tenth"]["interval"]
     assert 1 < low <= test["lift_top_tenth"]["lift"] <= high
+
+
+def test_l3_a_tenth_is_surely_off_only_beyond_what_chance_does() -> None:
+    random = np.random.default_rng(3)
+    chance = np.repeat(np.linspace(0.05, 0.95, 10), 300)
+    target = (random.random(3000) < chance).astype(float)
+    assert measures(chance, target, 0)["surely_off"] == 0
+    wrong = np.clip(chance + 0.15, 0, 1)
+    assert measures(wrong, target, 0)["surely_off"] >= 8
+    low, high = measures(chance, target, 0)["reliability"][0]["interval"]
+    assert low < target[:300].mean() < high
+
+
+def test_l3_values_that_were_never_trained_on_are_announced() -> None:
+    columns = leads(3000)
+    columns["source"] = ["web"] * 2100 + ["event"] * 900
+    found = score_document(columns, "next", "day", "lead", 0.7, 0)
+    assert found["unseen"]["columns"]["source"] == 1.0
+    assert [w["code"] for w in found["warnings"]] == ["UNSEEN_VALUES"]
 
 
 def test_l4_every_score_has_three_reasons_in_words() -> None:
@@ -142,5 +161,9 @@ def test_real_leads_beat_a_plain_logistic_and_fit_after_recalibration(
     assert found["test"]["brier"] < found["plain_logistic"]["brier"]
     assert found["test"]["auc"] > found["plain_logistic"]["auc"]
     assert found["recalibrated"]["same_rows"]["largest_gap"] < 0.03
-    assert found["recalibrated"]["other_half"]["largest_gap"] < 0.1
-    assert found["warnings"][0]["code"] == "FILE_ORDER"
+    other = found["recalibrated"]["other_half"]
+    assert other["largest_gap"] < 0.1
+    assert other["mean_gap"] < 0.035
+    assert other["surely_off"] <= 1  # of nine intervals of 90 %, chance alone puts one outside
+    assert 0.2 < found["unseen"]["share"] < 0.4
+    assert [w["code"] for w in found["warnings"]] == ["FILE_ORDER", "UNSEEN_VALUES"]

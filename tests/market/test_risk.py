@@ -1,6 +1,5 @@
 """The risk model: known at its day, exact in form, and right out of sample."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,13 +90,6 @@ def test_too_short_a_history_is_an_error(small: Market) -> None:
         estimate_risk(small, small.day(59))
     with pytest.raises(MarketError, match="quality test needs"):
         bias_statistics(small.until(small.day(260)))
-
-
-def test_one_day_is_estimated_in_well_under_a_second(generated: Market) -> None:
-    estimate_risk(generated, generated.day(-2))
-    started = time.process_time()
-    estimate_risk(generated, generated.day(-1))
-    assert time.process_time() - started < 2.0
 
 
 # --- quality -------------------------------------------------------------------------------------

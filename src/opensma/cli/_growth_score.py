@@ -74,11 +74,18 @@ def _show_quality(found: dict[str, Any]) -> None:
             low, high = m["lift_top_tenth"]["interval"]
             lift = f"{m['lift_top_tenth']['lift']:.2f} ({low:.2f} to {high:.2f})"
             auc = "" if m["auc"] is None else f"{m['auc']:.4f}"
-            rows.append((name, f"{m['brier']:.4f}", auc, f"{m['largest_gap']:.3f}", lift))
-    columns = ("judged on", "Brier", "AUC", "largest gap of a tenth", "lift of the best tenth")
+            gaps = (f"{m['largest_gap']:.3f}", f"{m['mean_gap']:.3f}", str(m["surely_off"]))
+            rows.append((name, f"{m['brier']:.4f}", auc, *gaps, lift))
+    columns = ("judged on", "Brier", "AUC", "largest gap", "mean gap", "tenths surely off",
+               "lift of the best tenth")  # fmt: skip
     table("How good it is", columns, rows)
     tenths = [
-        (r["n"], f"{r['predicted']:.3f}", f"{r['observed']:.3f}")
+        (
+            r["n"],
+            f"{r['predicted']:.3f}",
+            f"{r['observed']:.3f}",
+            f"{r['interval'][0]:.3f} to {r['interval'][1]:.3f}",
+        )
         for r in found["test"]["reliability"]
     ]
-    table("Reliability on the later part", ("n", "predicted", "observed"), tenths)
+    table("Reliability on the later part", ("n", "predicted", "observed", "90 %"), tenths)

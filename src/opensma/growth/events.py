@@ -18,6 +18,7 @@ from opensma.errors import InputError
 from opensma.growth.channels import classify, own_hosts_of
 from opensma.growth.channels_lists import load_rules
 from opensma.growth.privacy import PERSONAL, masked
+from opensma.growth.warehouse.firms import firms_of_domains, record_links
 from opensma.growth.warehouse.schema import CONSENT, LAWFUL, RECEIVED, create_sql
 from opensma.growth.warehouse.store import first_row, one_transaction, query
 
@@ -29,9 +30,10 @@ MOST_EVENTS = 500
 LONGEST_TEXT = 2_000
 _KEY = re.compile(r"[A-Za-z0-9._:-]{8,100}")
 _HMAC = re.compile(r"[0-9a-f]{64}")
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE)
 _NEEDED = ("event_id", "ts", "kind")
 _TEXTS = (*_NEEDED, "landing_url", "referrer", "campaign_id", "ad_id", "firm_id", "email_hmac",
-          "self_reported", "variant")  # fmt: skip
+          "email_domain", "self_reported", "variant")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +86,16 @@ def _faults(event: object) -> list[str]:
         found.append("ts: a time with its zone, as 2024-12-31T16:30:00Z")
     if event.get("email_hmac") and not _HMAC.fullmatch(event["email_hmac"]):
         found.append("email_hmac: 64 hex digits; never an address")
+    if event.get("email_domain") and not _DOMAIN.fullmatch(event["email_domain"]):
+        found.append("email_domain: what stands after the @ of an address, as harbor.com")
     return found + _consent_faults(event)
 
 
 def _consent_faults(event: Mapping[str, Any]) -> list[str]:
     said = event.get("consent")
     if said is None:
-        return ["consent: needed with email_hmac"] if event.get("email_hmac") else []
+        named = next((n for n in ("email_hmac", "email_domain") if event.get(n)), None)
+        return [f"consent: needed with {named}"] if named else []
     if not isinstance(said, dict) or set(said) != {"purpose", "state", "source", "ts"}:
         return ["consent: purpose, state, source and ts"]
     if not all(isinstance(value, str) for value in said.values()):
@@ -157,7 +162,7 @@ def _put(
         connection.execute(
             "INSERT INTO touch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [event["event_id"], at, _person(connection, hashed),
-             event.get("firm_id") if lawful else None, found.channel, found.source or None,
+             _firm(connection, event) if lawful else None, found.channel, found.source or None,
              event.get("campaign_id"), event.get("ad_id"), event["kind"], found.evidence,
              found.rule, rules.version],
         )  # fmt: skip
@@ -183,6 +188,16 @@ def _person(connection: Connection, hashed: str | None) -> str | None:
         "AND person_id IS NOT NULL ORDER BY recorded_at, person_id LIMIT 1", [hashed],
     )  # fmt: skip
     return str(row[0]) if row else None
+
+
+def _firm(connection: Connection, event: Mapping[str, Any]) -> str | None:
+    """The firm that the sender names, else the one whose own the address's domain is (I5)."""
+    named, domain = event.get("firm_id"), (event.get("email_domain") or "").lower()
+    if named or not domain:
+        return str(named) if named else None
+    links = firms_of_domains(connection, [domain])
+    record_links(connection, links)
+    return links.get(domain)
 
 
 def _wrong(code: str, message: str) -> InputError:

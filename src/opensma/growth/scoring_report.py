@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from opensma.growth.credit_paths import Floats, Ints
 
 _DRAWS = 1000
+RELIABLE = 0.03  # a tenth whose chance is nearer to what was observed is reliable
+_Z90 = 1.6448536269514722
+_MANY_UNSEEN = 0.05
 _TOP = 0.1
 _DECILES = 10
 
@@ -77,10 +80,18 @@ def score_document(
     warnings = [] if time_name else [
         {"code": "FILE_ORDER", "text": "No time column: the order of the file stands for time."}
     ]  # fmt: skip
+    unseen = _unseen(model, test)
+    if unseen["share"] > _MANY_UNSEEN:
+        named = ", ".join(unseen["columns"])
+        warnings.append({"code": "UNSEEN_VALUES", "text": (
+            f"{unseen['share']:.0%} of the later rows have values that the model was not trained "
+            f"on ({named}): their chances are a guess. Use the figures calibrated again."
+        )})  # fmt: skip
     return {
         "model": "logistic", "penalty": model.penalty, "train": {"rows": cut, "events": events},
         "test": measures(chance, target[cut:], seed, ranking),
         "recalibrated": _recalibrated(ranking, target[cut:], ids[cut:], seed),
+        "unseen": unseen,
         "plain_logistic": measures(_plain(train, target[:cut], test), target[cut:], seed),
         "scores": rows, "warnings": warnings,
     }  # fmt: skip
@@ -95,18 +106,51 @@ def measures(
     """
     ranked = chance if ranking is None else ranking
     parts = _tenths(chance)
-    reliability = [
-        {"n": len(part), "predicted": float(chance[part].mean()),
-         "observed": float(target[part].mean())}
-        for part in parts
-    ]  # fmt: skip
+    reliability = [_tenth(chance[part], target[part]) for part in parts]
+    gaps = [abs(r["predicted"] - r["observed"]) for r in reliability]
     return {
         "rows": len(target), "events": int(target.sum()),
         "brier": float(((chance - target) ** 2).mean()), "auc": _auc(ranked, target),
         "reliability": reliability,
-        "largest_gap": max(abs(r["predicted"] - r["observed"]) for r in reliability),
+        "largest_gap": max(gaps), "mean_gap": _weighted(gaps, [r["n"] for r in reliability]),
+        "surely_off": sum(not r["could_be_reliable"] for r in reliability),
         "lift_top_tenth": _lift(ranked, target, seed),
     }  # fmt: skip
+
+
+def _tenth(chance: Floats, target: Floats) -> dict[str, Any]:
+    """A tenth's chance beside what was observed, with the 90 % interval (Wilson) of the latter.
+
+    It could be reliable where some chance within RELIABLE of the predicted lies in the interval.
+    """
+    n, predicted, observed = len(target), float(chance.mean()), float(target.mean())
+    z2 = _Z90**2
+    middle = (observed + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z90 / (1 + z2 / n) * (observed * (1 - observed) / n + z2 / (4 * n * n)) ** 0.5
+    low, high = middle - half, middle + half
+    return {
+        "n": n, "predicted": predicted, "observed": observed, "interval": [low, high],
+        "could_be_reliable": low - RELIABLE <= predicted <= high + RELIABLE,
+    }  # fmt: skip
+
+
+def _weighted(gaps: Sequence[float], rows: Sequence[int]) -> float:
+    return float(np.average(gaps, weights=rows))
+
+
+def _unseen(model: scoring.ScoreModel, test: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """Later rows with a word that the training rows had too rarely, or not at all, by column."""
+    rows = len(next(iter(test.values())))
+    anywhere = np.zeros(rows, dtype=bool)
+    share = {}
+    for feature in model.features:
+        if feature.edges is None:
+            other = len(feature.levels) - 2
+            here = np.array([feature.level_of(v) == other for v in test[feature.name]])
+            anywhere |= here
+            share[feature.name] = float(here.mean())
+    worst = sorted(share, key=lambda name: (-share[name], name))
+    return {"share": float(anywhere.mean()), "columns": {n: share[n] for n in worst if share[n]}}
 
 
 def _recalibrated(

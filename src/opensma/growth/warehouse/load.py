@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from opensma.errors import Finding, InputError
 from opensma.growth.privacy import PERSONAL, email_key, lawful_sql, mask_sql
 from opensma.growth.warehouse.checks import check_all
+from opensma.growth.warehouse.firms import MARK, firms_of_domains, record_links
 from opensma.growth.warehouse.mapping import Mapped, Rule, TableMapping
 from opensma.growth.warehouse.schema import Kind, Table, table_named
 from opensma.growth.warehouse.store import changed, first_row, one_transaction
@@ -33,6 +34,7 @@ class Staged:
     name: str  # of the temporary table
     file: str
     masked: int
+    links: Mapping[str, str]  # firms that were found by a domain (I5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ def load_folder(
             new, old = _merge(connection, part)
             added[part.table.name] = added.get(part.table.name, 0) + new
             known[part.table.name] = known.get(part.table.name, 0) + old
+        for part in staged:
+            record_links(connection, part.links)
         check_all(connection)
         nobody = _without_basis(connection)
     return Loaded(mapped.name, added, known, tuple(_findings(staged, nobody)))
@@ -68,13 +72,15 @@ def stage(
     """The files of a folder as checked temporary tables."""
     if not folder.is_dir():
         raise _wrong("folder_missing", "There is no such folder.", str(folder), "Name a folder.")
-    staged = []
+    staged: list[Staged] = []
     for number, part in enumerate(mapped.tables):
         path = _file(folder, part)
         if path is not None:
             table = table_named(part.table)
             assert table is not None
-            staged.append(_Stage(connection, path, table, part, secret, number).run(mapped.plain))
+            firms = [s.name for s in staged if s.table.name == "firm"]  # tables of firms come first
+            way = _Stage(connection, path, table, part, secret, number, firms)
+            staged.append(way.run(mapped.plain))
     if not staged:
         wanted = ", ".join(sorted({f"{t.file}.csv" for t in mapped.tables}))
         message = f"None of the files of the mapping '{mapped.name}' is there."
@@ -99,11 +105,12 @@ class _Stage:
 
     def __init__(
         self, connection: Connection, path: Path, table: Table, part: TableMapping,
-        secret: bytes | None, number: int,
+        secret: bytes | None, number: int, firms: Sequence[str],
     ) -> None:  # fmt: skip
         self.connection, self.path, self.table, self.part = connection, path, table, part
         self.secret, self.raw, self.text = secret, f"raw_{number}", f"text_{number}"
-        self.name = f"staged_{number}"
+        self.name, self.firms = f"staged_{number}", tuple(firms)
+        self.links: dict[str, str] = {}
 
     def run(self, plain: bool) -> Staged:
         """All steps; the typed table has `_line` besides its columns."""
@@ -121,9 +128,11 @@ class _Stage:
                 self._check_values(target, rule)
             if rule.transform == "email_hmac":
                 self._hash(target)
+            if rule.finds_firms:
+                self._find_firms(target)
         self._check()
         masked = self._type(set(rules))
-        return Staged(self.table, self.name, self.path.name, masked)
+        return Staged(self.table, self.name, self.path.name, masked, self.links)
 
     def _read(self) -> list[str]:
         import duckdb
@@ -193,7 +202,10 @@ class _Stage:
             value = f"CASE WHEN {value} IS NULL THEN {missing} ELSE {known} END"
         elif rule.default is not None:
             value = f"COALESCE({value}, {_literal(rule.default)})"
-        return _transformed(value, rule.transform)
+        value = _transformed(value, rule.transform)
+        if rule.otherwise is not None:
+            return f"COALESCE({value}, {self._value(rule.otherwise, columns)})"
+        return value
 
     def _template(self, template: str, columns: Sequence[str]) -> str:
         pieces = []
@@ -241,7 +253,28 @@ class _Stage:
             f"UPDATE {self.text} SET {column} = k FROM email_keys WHERE a = {column}"
         )
         self.connection.execute("DROP TABLE email_keys")
-        self.connection.execute(f"DROP TABLE {self.raw}")
+        self.connection.execute(f"DROP TABLE IF EXISTS {self.raw}")
+
+    def _find_firms(self, target: str) -> None:
+        """Domains become the firms whose own they are, and nothing where they are nobody's (I5)."""
+        column = _quoted(target)
+        rows = self.connection.execute(
+            f"SELECT DISTINCT {column} FROM {self.text} WHERE starts_with({column}, '{MARK}')"
+        ).fetchall()
+        domains = [str(row[0]).removeprefix(MARK) for row in rows]
+        self.links = firms_of_domains(self.connection, domains, ("firm", *self.firms))
+        self.connection.execute("CREATE OR REPLACE TEMP TABLE domain_firm (d VARCHAR, f VARCHAR)")
+        if self.links:
+            self.connection.executemany(
+                "INSERT INTO domain_firm VALUES (?, ?)",
+                [(MARK + domain, firm) for domain, firm in self.links.items()],
+            )
+        self.connection.execute(
+            f"UPDATE {self.text} SET {column} = (SELECT f FROM domain_firm WHERE d = {column}) "
+            f"WHERE starts_with({column}, '{MARK}')"
+        )
+        self.connection.execute("DROP TABLE domain_firm")
+        self.connection.execute(f"DROP TABLE IF EXISTS {self.raw}")  # it has the addresses
 
     def _check(self) -> None:
         for column in self.table.columns:
@@ -335,6 +368,9 @@ def _transformed(value: str, transform: str) -> str:
     if transform == "domain":
         bare = f"regexp_replace(lower({value}), '^[a-z]+://', '')"
         return f"regexp_replace(regexp_replace({bare}, '[/:?#].*$', ''), '^www\\.', '')"
+    if transform == "firm_by_domain":  # of an address, or a bare domain; resolved once it is staged
+        bare = f"regexp_replace(lower({value}), '^.*@', '')"
+        return f"CASE WHEN {value} IS NULL THEN NULL ELSE '{MARK}' || {bare} END"
     return f"lower({value})" if transform == "lower" else value
 
 

@@ -2,7 +2,8 @@
 
 A mapping is data with dates: a file may hold several versions, and the one of the export's day is
 used. A rule is a column's name, or an object with `column`, `constant`, `template` or `row`, and
-for a column `values`, `default` and `as` (cents, lower, domain, percent_bps, email_hmac).
+for a column `values`, `default`, `as` (cents, lower, domain, percent_bps, email_hmac,
+firm_by_domain) and `or`, another rule for where this one finds nothing.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from opensma.calendar import parse_date
 from opensma.errors import InputError
 from opensma.growth.warehouse.schema import LOADED, table_named
 
-TRANSFORMS = ("cents", "lower", "domain", "percent_bps", "email_hmac")
-_RULE_KEYS = {"column", "constant", "template", "row", "values", "default", "as"}
+TRANSFORMS = ("cents", "lower", "domain", "percent_bps", "email_hmac", "firm_by_domain")
+_RULE_KEYS = {"column", "constant", "template", "row", "values", "default", "as", "or"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,14 @@ class Rule:
     values: Mapping[str, str] | None = None
     default: str | None = None
     transform: str = ""
+    otherwise: Rule | None = None
+
+    @property
+    def finds_firms(self) -> bool:
+        """Whether the rule, or the one behind it, finds a firm by a domain (I5)."""
+        return self.transform == "firm_by_domain" or (
+            self.otherwise is not None and self.otherwise.finds_firms
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,9 @@ def _table(name: str, spec: Mapping[str, Any]) -> TableMapping:
     if unknown := sorted(set(rules) - set(table.names)):
         message = f"Table '{table.name}' has no column '{unknown[0]}'."
         raise _wrong(name, message, f"Its columns are {', '.join(table.names)}.")
+    if wrong := [t for t, rule in rules.items() if rule.finds_firms and t != "firm_id"]:
+        message = f"`firm_by_domain` gives a firm, and stands at {wrong[0]}."
+        raise _wrong(name, message, "Use it for firm_id.")
     classified = _classified(name, table.name, spec.get("classify"))
     given = {*rules, "channel"} if classified else set(rules)
     if missing := [c.name for c in table.columns if c.needed and c.name not in given]:
@@ -155,6 +167,7 @@ def _rule(name: str, rule: object) -> Rule:
         column=str(rule.get("column", "")), constant=rule.get("constant"),
         template=str(rule.get("template", "")), row=rule.get("row"),
         values=rule.get("values"), default=rule.get("default"), transform=transform,
+        otherwise=_rule(name, rule["or"]) if "or" in rule else None,
     )  # fmt: skip
 
 

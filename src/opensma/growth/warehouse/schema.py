@@ -117,7 +117,8 @@ LOADED = (
            purpose=("analytics", "ads"), state=CONSENT),
     _table("alias", "id_type:t id_value:t person_id:t? firm_id:t? confidence:t basis:f "
            "recorded_at:s", "id_type id_value person_id firm_id recorded_at",
-           id_type=("email_hmac", "crm", "crd", "rep_code", "platform_advisor", "cookie"),
+           id_type=("email_hmac", "email_domain", "crm", "crd", "rep_code", "platform_advisor",
+                    "cookie"),
            confidence=("verified", "declared", "imported")),
     _table("touch", "touch_id:t ts:s person_id:t? firm_id:t? channel:t source:f? campaign_id:t? "
            "ad_id:t? kind:t evidence:f? rule:t? rules_version:t?", "touch_id", channel=CHANNELS),
