@@ -61,10 +61,14 @@ def test_a_recovery_code_counts_once_however_it_is_typed(owner: Access) -> None:
         assert local.ways_of(connection, "owner") == local.Ways(True, True, 0, 1)
 
 
-@pytest.mark.parametrize("password", ["short", "x" * 300, "passwordpassword", "QwertyQwerty12!"])
-def test_passwords_that_are_guessed_first_are_refused(password: str) -> None:
+@pytest.mark.parametrize(
+    "password",
+    ["short", "x" * 300, "passwordpassword", "QwertyQwerty12!", "opensma opensma", "12345678901234",
+     "p@ssw0rdp@ssw0rd", "harborlight42 harborlight42"],
+)  # fmt: skip
+def test_passwords_that_are_guessed_soon_are_refused(password: str) -> None:
     with pytest.raises(InputError) as caught:
-        local.check_password(password)
+        local.check_password(password, ("harborlight42",))
     assert caught.value.code == "access.password"
 
 

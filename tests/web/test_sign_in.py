@@ -79,6 +79,80 @@ def test_whoever_is_wrong_learns_not_what_was_wrong(gated: Signed, change: dict[
     assert lines_of(gated.app.state.gate.access, size=1)[0].line.action is Action.REFUSED
 
 
+def test_an_unknown_user_is_answered_word_for_word_like_a_wrong_password(gated: Signed) -> None:
+    known, unknown = (
+        sign_in(gated.client(), user=user, password="not at all the right words")
+        for user in ("manager", "somebody nobody knows")
+    )
+    assert known.text == unknown.text
+    assert dict(known.headers) == dict(unknown.headers)
+
+
+def test_an_unknown_user_costs_the_same_hash_as_a_wrong_password(
+    gated: Signed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time is what hashing takes: it is counted, not measured."""
+    import argon2
+
+    verified: list[str] = []
+    real = argon2.PasswordHasher.verify
+
+    def counted(self: argon2.PasswordHasher, hashed: str, password: str) -> bool:
+        verified.append(hashed.rsplit("$", 2)[0])  # its cost, without salt and hash
+        return real(self, hashed, password)
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", counted)
+    for user in ("manager", "somebody nobody knows"):
+        sign_in(gated.client(), user=user, password="not at all the right words")
+    assert len(verified) == 2
+    assert len(set(verified)) == 1
+
+
+def csrf(client: TestClient, path: str = "/me") -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', client.get(path).text)
+    assert found
+    return found[1]
+
+
+def test_another_password_ends_every_other_session(gated: Signed) -> None:
+    here, elsewhere = gated.client("manager"), gated.client("manager")
+    form = {"csrf": csrf(here), "what": "password", "which": "passwordpassword1"}
+    weak = here.post("/me", data=form)
+    assert weak.status_code == 422
+    assert "cannot be used" in weak.text
+    assert elsewhere.get("/me").status_code == 200
+    other = "seven quiet herons walk"
+    assert here.post("/me", data=form | {"which": other}).status_code == 303
+    assert here.get("/me").status_code == 200
+    assert elsewhere.get("/me").status_code == 303
+    assert sign_in(gated.client()).status_code == 401
+    assert sign_in(gated.client(), password=other).status_code == 303
+
+
+def test_another_authenticator_counts_once_a_code_of_it_is_right(gated: Signed) -> None:
+    here = gated.client("manager")
+    page = here.get("/me/authenticator").text
+    secret = re.findall(r"<code>([A-Z2-7]{32})</code>", page)[0]
+    form = {"csrf": csrf(here), "secret": secret, "code": "000000"}
+    assert here.post("/me/authenticator", data=form).status_code == 422
+    assert sign_in(gated.client()).status_code == 303  # the old one still counts
+    form["code"] = pyotp.TOTP(secret).now()
+    assert here.post("/me/authenticator", data=form).status_code == 303
+    assert here.post("/me/authenticator", data=form | {"secret": "short"}).status_code == 400
+    later = pyotp.TOTP(secret).at(int(time.time()) + 30)
+    assert sign_in(gated.client(), code=later).status_code == 303
+
+
+def test_changing_how_one_signs_in_asks_for_a_fresh_proof(gated: Signed) -> None:
+    old = gated.client("manager", ago=1200)
+    for answer in (
+        old.get("/me/authenticator"),
+        old.post("/me", data={"what": "password", "which": "seven quiet herons walk"}),
+    ):
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("/step-up")
+
+
 def test_a_code_that_let_in_lets_nobody_else_in(gated: Signed) -> None:
     code = pyotp.TOTP(SECRET).now()
     assert sign_in(gated.client(), code=code).status_code == 303

@@ -23,8 +23,9 @@ def wait(connection: Connection, subjects: tuple[str, ...], now: int) -> int:
 
 
 def failed(connection: Connection, subjects: tuple[str, ...], now: int) -> None:
-    """Count a failure for each subject."""
+    """Count a failure for each subject; those long forgotten go."""
     table = schema.attempts
+    connection.execute(table.delete().where(table.c.last_at < now - _FORGOTTEN))
     for subject in subjects:
         row = connection.execute(select(table).where(table.c.subject == subject)).first()
         fresh = row is not None and now - row.last_at <= _FORGOTTEN

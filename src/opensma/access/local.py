@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
-from importlib.resources import files
 
 from sqlalchemy import ColumnElement, Connection, Table, select
 
@@ -19,6 +18,8 @@ from opensma.errors import InputError
 
 SHORTEST = 12
 LONGEST = 256
+_JUDGED = 72  # characters whose strength is judged: more make it no weaker
+_STRONG = 4  # the best: at least 10^10 guesses
 _STEP = 30  # seconds of a code
 _DRIFT = 1  # codes before and after that a clock may be off
 
@@ -34,8 +35,8 @@ class Ways:
 
 
 def set_password(connection: Connection, user_id: str, password: str, now: int) -> None:
-    """Replace a password; InputError when it is too short, too long or a common one."""
-    check_password(password)
+    """Replace a password; InputError when it is too short, too long or soon guessed."""
+    check_password(password, (user_id,))
     from argon2 import PasswordHasher
 
     table = schema.passwords
@@ -43,12 +44,16 @@ def set_password(connection: Connection, user_id: str, password: str, now: int) 
     insert_rows(connection, table, [(user_id, PasswordHasher().hash(password), now)])
 
 
-def check_password(password: str) -> None:
-    """InputError access.password where it may not be used."""
+def check_password(password: str, words: tuple[str, ...] = ()) -> None:
+    """InputError access.password where it may not be used; `words` are known of its owner."""
     if not SHORTEST <= len(password) <= LONGEST:
         raise _refused(f"It has {len(password)} characters.")
-    if password.casefold().strip("0123456789!.?-_ ") in _common():
-        raise _refused("It is among the first that are tried.")
+    from zxcvbn import zxcvbn
+
+    found = zxcvbn(password[:_JUDGED], user_inputs=[*words, "opensma"])
+    if found["score"] < _STRONG:
+        warning = found["feedback"]["warning"]
+        raise _refused(warning or "It would be guessed too soon.")
 
 
 def _refused(what: str) -> InputError:
@@ -59,11 +64,6 @@ def _refused(what: str) -> InputError:
         remedy=f"Use {SHORTEST} to {LONGEST} characters, such as four words that do not belong "
         "together.",
     )
-
-
-def _common() -> frozenset[str]:
-    text = files("opensma.access").joinpath("common_passwords.txt").read_text("utf-8")
-    return frozenset(text.split())
 
 
 def set_authenticator(connection: Connection, user_id: str, secret: str, now: int) -> None:

@@ -13,6 +13,7 @@ from opensma.book.store import insert_rows
 IDLE_SECONDS = 30 * 60
 LONGEST_SECONDS = 12 * 3600
 FRESH_SECONDS = 15 * 60  # for what asks for a step up
+_KEPT_SECONDS = 30 * 86_400
 _TOUCH_SECONDS = 60  # `seen_at` moves no more often
 
 
@@ -33,7 +34,12 @@ class Session:
 
 
 def begin(connection: Connection, secret: str, user_id: str, method: str, now: int) -> Session:
-    """A new session for this cookie value; its public id is derived from the secret's digest."""
+    """A new session for this cookie value; its public id is derived from the secret's digest.
+
+    Sessions that were over a month ago are deleted: the audit log has what they did.
+    """
+    table = schema.sessions
+    connection.execute(table.delete().where(table.c.seen_at < now - _KEPT_SECONDS))
     own = digest(secret)
     session = Session(own[:12], user_id, method, now, now, now)
     row = (own, session.session_id, user_id, method, now, now, now, None)
@@ -105,12 +111,26 @@ def end_one(connection: Connection, user_id: str, session_id: str, now: int) -> 
     )
 
 
-def of_user(connection: Connection, user_id: str, now: int) -> list[Session]:
-    """A user's sessions that stand, the newest first."""
+def end_others(connection: Connection, user_id: str, session_id: str, now: int) -> None:
+    """Sign a person out everywhere but here."""
     table = schema.sessions
-    where = (table.c.user_id == user_id) & table.c.ended_at.is_(None)
-    where &= (table.c.seen_at >= now - IDLE_SECONDS) & (table.c.begun_at >= now - LONGEST_SECONDS)
-    rows = connection.execute(select(table).where(where).order_by(table.c.seen_at.desc()))
+    where = (table.c.user_id == user_id) & (table.c.session_id != session_id)
+    connection.execute(
+        table.update().where(where & table.c.ended_at.is_(None)).values(ended_at=now)
+    )
+
+
+def standing(connection: Connection, now: int, user_id: str = "") -> list[Session]:
+    """Sessions that stand, of one user or of all, the newest first."""
+    table = schema.sessions
+    wanted = [
+        table.c.ended_at.is_(None),
+        table.c.seen_at >= now - IDLE_SECONDS,
+        table.c.begun_at >= now - LONGEST_SECONDS,
+    ]
+    if user_id:
+        wanted.append(table.c.user_id == user_id)
+    rows = connection.execute(select(table).where(*wanted).order_by(table.c.seen_at.desc()))
     return [
         Session(r.session_id, r.user_id, r.method, r.begun_at, r.seen_at, r.fresh_at) for r in rows
     ]

@@ -11,6 +11,7 @@ from opensma.access.store import digest
 from opensma.book.store import insert_rows
 
 INVITATION, CHALLENGE, PROVIDER = "invitation", "challenge", "provider"
+_KEPT = 86_400  # seconds for which a ticket that is over can still be told from an unknown one
 LASTS = {INVITATION: 3 * 86_400, CHALLENGE: 300, PROVIDER: 600}  # seconds
 
 
@@ -24,7 +25,9 @@ class Ticket:
 
 
 def issue(connection: Connection, secret: str, ticket: Ticket, now: int) -> int:
-    """Remember a ticket by its digest; returns when it expires."""
+    """Remember a ticket by its digest; returns when it expires. Old ones go with it."""
+    table = schema.tickets
+    connection.execute(table.delete().where(table.c.expires_at < now - _KEPT))
     expires = now + LASTS[ticket.purpose]
     row = (digest(secret), ticket.purpose, ticket.user_id, ticket.data, expires, None)
     insert_rows(connection, schema.tickets, [row])

@@ -153,6 +153,84 @@ def revoke_command(book: str, grant_id: str, as_json: bool) -> None:
     note(f"{grant_id} is over; {grant.user_id} was signed out.")
 
 
+@group.command("sessions")
+@book_option
+@click.option("--user", "user_id", default="", metavar="ID", help="One user alone.")
+@click.option("--end", "session_id", default=None, metavar="ID", help="End this session.")
+@click.option("--end-all", is_flag=True, help="Sign the user out everywhere.")
+@json_option
+def sessions_command(
+    book: str, user_id: str, session_id: str | None, end_all: bool, as_json: bool
+) -> None:
+    """Who is signed in; end one session, or all of a user."""
+    from dataclasses import asdict
+
+    from opensma.access import sessions
+    from opensma.access.audit import Action, Line, append
+    from opensma.access.store import Access
+    from opensma.book.store import open_book
+    from opensma.errors import InputError
+
+    access, now = Access(open_book(book)), int(time.time())
+    with access.read() as connection:
+        found = sessions.standing(connection, now, user_id)
+    over = [one for one in found if end_all or one.session_id == session_id]
+    if end_all and not user_id:
+        raise InputError("access.user", "Whose sessions?", where="--end-all",
+                         remedy="Name the user with --user.")  # fmt: skip
+    if session_id is not None and not over:
+        raise InputError("access.session", f"No session '{session_id}' stands.", where="--end",
+                         remedy="sma access sessions lists them.")  # fmt: skip
+    if over:
+        with access.lock, access.write() as connection:
+            for one in over:
+                sessions.end_one(connection, one.user_id, one.session_id, now)
+                line = Line(now, "operator", Action.CHANGE, "end-session", "", one.session_id)
+                append(access, connection, line)
+        found = over
+    if as_json:
+        emit_json({"ended": bool(over), "sessions": [asdict(one) for one in found]})
+        return
+    rows = [
+        (s.session_id, s.user_id, s.method, *(_moment(t) for t in (s.begun_at, s.seen_at)))
+        for s in found
+    ]
+    title = "Ended" if over else "Sessions that stand"
+    table(title, ("session", "user", "by", "begun (UTC)", "last seen"), rows)
+
+
+@group.command("bind")
+@book_option
+@click.option("--user", required=True, metavar="ID")
+@click.option("--issuer", required=True, metavar="URL", help="As in the provider's file.")
+@click.option("--subject", required=True, metavar="SUB", help="The provider's id of the person.")
+@json_option
+def bind_command(book: str, user: str, issuer: str, subject: str, as_json: bool) -> None:
+    """Tie a person of an OpenID provider to a user, where their ids differ."""
+    from opensma.access import oidc
+    from opensma.access.audit import Action, Line, append
+    from opensma.access.store import Access
+    from opensma.book.master import User, some_records
+    from opensma.book.store import open_book
+    from opensma.errors import InputError
+
+    opened, now = open_book(book), int(time.time())
+    with opened.read() as connection:
+        if not some_records(connection, User, "user_id", [user]):
+            raise InputError(
+                "access.user", f"There is no user '{user}'.", where="--user",
+                remedy="sma access invite --name makes one.",
+            )  # fmt: skip
+    access = Access(opened)
+    with access.lock, access.write() as connection:
+        oidc.bind(connection, issuer.rstrip("/"), subject, user)
+        append(access, connection, Line(now, "operator", Action.CHANGE, "bind", "", user))
+    if as_json:
+        emit_json({"user_id": user, "issuer": issuer.rstrip("/"), "subject": subject})
+        return
+    note(f"{subject} of {issuer.rstrip('/')} signs in as {user}.")
+
+
 @group.command("audit")
 @book_option
 @click.option("--account", "account_id", default=None, metavar="ID", help="One account alone.")
@@ -172,7 +250,7 @@ def audit_command(book: str, account_id: str | None, lines: int, as_json: bool) 
         emit_json([{"seq": one.seq, **asdict(one.line), "hash": one.hash} for one in found])
         return
     rows = [
-        (one.seq, datetime.fromtimestamp(one.line.at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        (one.seq, _moment(one.line.at),
          one.line.user_id, one.line.action, one.line.screen, one.line.account_id, one.line.detail)
         for one in found
     ]  # fmt: skip
@@ -198,6 +276,10 @@ def verify_command(book: str, as_json: bool) -> None:
         note(f"{lines:,} lines, {'the chain holds' if not broken else f'{len(broken)} breaks'}")
     if broken:
         raise SystemExit(1)
+
+
+def _moment(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 group.add_command(token_group)

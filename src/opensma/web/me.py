@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -64,7 +65,7 @@ class Me:
             return self._invited("", "", "This invitation is not known, was used, or is too old.")
         user = ticket.user_id
         try:
-            local.check_password(password)
+            local.check_password(password, (user,))
         except InputError as error:
             return self._invited(word, secret, f"{error.message} {error.remedy}", user)
         if not _base32(secret) or not local.right_code(secret, code, now):
@@ -100,16 +101,56 @@ class Me:
 
     def show(self, _pages: Any, _request: Request) -> Response:
         """Ways to sign in, keys, sessions."""
+        return self._mine("")
+
+    def _mine(self, error: str) -> Response:
         person = CURRENT.get()
         with self.gate.access.read() as connection:
             ways = local.ways_of(connection, person.user_id)
             keys = passkeys.keys_of(connection, person.user_id)
-            mine = sessions.of_user(connection, person.user_id, self.gate.now())
+            mine = sessions.standing(connection, self.gate.now(), person.user_id)
         text = self.gate.env.get_template("me.html").render(
             ways=ways, keys=keys, sessions=mine, day=None, stopped=0,
-            own="" if person.session is None else person.session.session_id,
+            own="" if person.session is None else person.session.session_id, error=error,
         )  # fmt: skip
-        return HTMLResponse(text)
+        return HTMLResponse(text, status_code=422 if error else 200)
+
+    def authenticator(self, _pages: Any, _request: Request) -> Response:
+        """A new secret for another authenticator app; the old one counts until this is proved."""
+        from pyotp import random_base32
+
+        return self._replacing(random_base32(), "")
+
+    async def replace(self, _pages: Any, request: Request) -> Response:
+        """Take the new secret once a code of it is right."""
+        form = await request.form()
+        secret, code = str(form.get("secret", "")), str(form.get("code", ""))
+        return await run_in_threadpool(self._replace, secret, code)
+
+    def _replace(self, secret: str, code: str) -> Response:
+        user, now = CURRENT.get().user_id, self.gate.now()
+        if not _base32(secret):
+            raise HTTPException(400)
+        if not local.right_code(secret, code, now):
+            return self._replacing(secret, "The code does not fit. Wait for the next.")
+        with self.gate.access.lock, self.gate.access.write() as connection:
+            local.set_authenticator(connection, user, secret, now)
+            self._over_elsewhere(connection, now)
+            append(self.gate.access, connection, Line(now, user, Action.CHANGE, "authenticator"))
+        return RedirectResponse("/me", status_code=303)
+
+    def _replacing(self, secret: str, error: str) -> Response:
+        text = self.gate.env.get_template("authenticator.html").render(
+            secret=secret, error=error, picture=_picture(secret, CURRENT.get().user_id),
+            day=None, stopped=0,
+        )  # fmt: skip
+        return HTMLResponse(text, status_code=422 if error else 200)
+
+    def _over_elsewhere(self, connection: Connection, now: int) -> None:
+        """Whoever had the old way in is signed out."""
+        session = CURRENT.get().session
+        if session is not None:
+            sessions.end_others(connection, session.user_id, session.session_id, now)
 
     def key_options(self, _pages: Any, request: Request) -> Response:
         """A challenge for a new passkey."""
@@ -143,16 +184,24 @@ class Me:
         return JSONResponse({"next": "/me"})
 
     async def change(self, _pages: Any, request: Request) -> Response:
-        """Remove a passkey, end a session, make new recovery codes."""
+        """Another password, a passkey or a session less, new recovery codes."""
         form = await request.form()
-        what, which = str(form.get("what", "")), str(form.get("which", ""))
+        what, which = str(form.get("what", "")), str(form.get("which", ""))[:300]
         return await run_in_threadpool(self._change, what, which)
 
     def _change(self, what: str, which: str) -> Response:
         user, now, codes = CURRENT.get().user_id, self.gate.now(), recovery_codes()
+        try:
+            if what == "password":
+                local.check_password(which, (user,))
+        except InputError as error:
+            return self._mine(f"{error.message} {error.remedy}")
         with self.gate.access.lock, self.gate.access.write() as connection:
             if what == "remove-passkey":
                 passkeys.remove(connection, user, which)
+            elif what == "password":
+                local.set_password(connection, user, which, now)
+                self._over_elsewhere(connection, now)
             elif what == "end-session":
                 sessions.end_one(connection, user, which, now)
             elif what == "end-all":

@@ -27,6 +27,8 @@ def sign_in_screens(door: SignIn, me: Me) -> list[Screen]:
         Screen("/sign-out", "sign-out", door.sign_out, _SESSION, _POST),
         Screen("/me", "me", me.show, _SESSION),
         Screen("/me", "me-change", me.change, _STEP, _POST),
+        Screen("/me/authenticator", "me-authenticator", me.authenticator, _STEP),
+        Screen("/me/authenticator", "me-authenticator-change", me.replace, _STEP, _POST),
         Screen("/me/passkeys/options", "me-challenge", me.key_options, _STEP, _POST),
         Screen("/me/passkeys", "me-passkey", me.add_key, _STEP, _POST),
     ]
