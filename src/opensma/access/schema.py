@@ -55,6 +55,7 @@ sessions = table(
     Column("ended_at", Whole),
     Index("ix_access_sessions_user_id", "user_id"),
 )
+viewings = table("viewings", key("session_id"), need("owner_id"), need("begun_at", Whole))
 passwords = table("passwords", key("user_id"), need("hash"), need("changed_at", Whole))
 authenticators = table(
     "authenticators",

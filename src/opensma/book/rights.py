@@ -26,6 +26,7 @@ class Right(StrEnum):
     DECIDE = "decide"  # answer such requests
     REVIEW = "review"  # approve, hold or override plans; try a model change
     EXCEPTIONS = "exceptions"  # what needs a person, and who has it
+    SEE_AS = "see-as"  # see the portal as the owner does, read-only
     PROPOSE = "propose"  # proposals for prospects
     COMPOSITES = "composites"
     BILLING = "billing"  # whole billing runs and payouts
@@ -63,7 +64,7 @@ class Role(StrEnum):
 _LOOK = frozenset(
     {Right.HOLDINGS, Right.PERFORMANCE, Right.TAXES, Right.FEES, Right.DOCUMENTS},
 )
-_SERVE = _LOOK | {Right.PERSONALISE, Right.DECIDE, Right.EXCEPTIONS}
+_SERVE = _LOOK | {Right.PERSONALISE, Right.DECIDE, Right.EXCEPTIONS, Right.SEE_AS}
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.OWNER: _LOOK | {Right.PERSONALISE, Right.ACCESS},

@@ -46,6 +46,7 @@ from opensma.web.screens import (
     public_screens,
     request_screens,
 )
+from opensma.web.see_as import SeeAs
 from opensma.web.shield import Shield, is_loopback
 from opensma.web.sign_in import SignIn
 from opensma.web.sign_in_screens import sign_in_screens
@@ -86,7 +87,7 @@ def create_app(
     screens += public_screens(events, study)
     if sign_in:
         desk = None if provider is None else ProviderDesk(provider)
-        screens += sign_in_screens(SignIn(gate, desk), Me(gate))
+        screens += sign_in_screens(SignIn(gate, desk), Me(gate), SeeAs(gate))
     failures = Failures(shared.env)
     app = Starlette(
         routes=[*(gate.route(screen) for screen in screens), Mount("/api/v1", create_api(gate))],

@@ -11,7 +11,8 @@ from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from opensma.errors import OpensmaError
+from opensma.errors import InputError, OpensmaError
+from opensma.web.person import CURRENT
 from opensma.web.shield import HEADERS
 
 UNKNOWN = ("account.unknown", "trade.unknown", "account.closed", "account.not_open")
@@ -42,6 +43,11 @@ class Failures:
         assert isinstance(error, OpensmaError)
         if error.code in UNKNOWN:
             return self.missing(request, error)
+        if request.method == "POST" and isinstance(error, InputError):
+            return self._failure(
+                request, HTTPStatus.UNPROCESSABLE_ENTITY, "This cannot be done", error.message,
+                error.remedy or "Change what was sent, and send it again.",
+            )  # fmt: skip
         return self._failure(
             request,
             HTTPStatus.SERVICE_UNAVAILABLE,
@@ -94,7 +100,12 @@ class Failures:
         )
 
     def forbidden(self, request: Request, _error: Exception) -> Response:
-        """A form that is not ours, or too old."""
+        """A form that is not ours, or too old; or a change by who only sees as somebody else."""
+        if CURRENT.get().actor is not None:
+            return self._failure(
+                request, HTTPStatus.FORBIDDEN, "You only look", "You see the portal as an owner "
+                "does. Nothing can be changed in their name.", "See as yourself again first.",
+            )  # fmt: skip
         return self._failure(
             request,
             HTTPStatus.FORBIDDEN,

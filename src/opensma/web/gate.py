@@ -27,16 +27,18 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from opensma.access import sessions
+from opensma.access import sessions, viewings
 from opensma.access.audit import Action, Line, append, record
 from opensma.access.store import Access
 from opensma.book.rights import Right, Viewer
+from opensma.book.seeing_as import seen_as
 from opensma.book.store import Book
 from opensma.book.visible import find_viewer, seen_account, visible_accounts
 from opensma.errors import BookError
 from opensma.web.kept import KeptPages, version_of
 from opensma.web.person import CURRENT, NOBODY, Person
 from opensma.web.policy import Policy, Screen
+from opensma.web.see_as import ALLOWED
 from opensma.web.tables import whole
 
 COOKIE = "sma_session"
@@ -108,6 +110,8 @@ class Gate:
                 return _step_up_first(request)
         if request.method not in _READS and policy.csrf:
             await self._same_origin(person, request)
+        if request.method not in _READS and person.actor and screen.name not in ALLOWED:
+            raise HTTPException(403)  # who sees as somebody else changes nothing
         reads = request.method in _READS
         kept = self.kept.find(person, request) if reads and person.known else None
         answer: Response = kept or await self._made(screen, person, request)
@@ -136,21 +140,30 @@ class Gate:
         now = self.now()
         with self.access.read() as connection:
             session = sessions.find(connection, secret, now)
+            owner = (session and viewings.owner_of(connection, session.session_id)) or None
         if session is None:
             return NOBODY
         if sessions.wants_touch(session, now):
             with self.access.write() as connection:
                 sessions.touch(connection, session, now)
         viewer = self.viewer(session.user_id)
-        return (
-            NOBODY if viewer is None else Person(viewer, session=session, csrf=self._csrf(secret))
-        )
+        if viewer is None:
+            return NOBODY
+        if owner is not None and (seen := self._as_owner(viewer, owner)) is not None:
+            return Person(seen, session=session, csrf=self._csrf(secret), actor=viewer)
+        return Person(viewer, session=session, csrf=self._csrf(secret))
+
+    def _as_owner(self, actor: Viewer, owner_id: str) -> Viewer | None:
+        with self.book.read() as connection:
+            return seen_as(connection, actor, owner_id, self._today())
 
     def viewer(self, user_id: str) -> Viewer | None:
         """A user with the grants of today."""
-        day = datetime.fromtimestamp(self.now(), UTC).date().isoformat()
         with self.book.read() as connection:
-            return find_viewer(connection, user_id, day)
+            return find_viewer(connection, user_id, self._today())
+
+    def _today(self) -> str:
+        return datetime.fromtimestamp(self.now(), UTC).date().isoformat()
 
     # --- sessions ------------------------------------------------------------------------------
 
@@ -239,7 +252,8 @@ class Gate:
         named: Mapping[str, Any] = request.path_params
         rest = [f"{name}={value}" for name, value in named.items() if name != "account_id"]
         account = str(named.get("account_id", getattr(request.state, "account_id", "")))
-        line = Line(self.now(), person.user_id, action, screen.name, account, " ".join(rest)[:200])
+        detail = " ".join([*([person.as_whom] if person.actor else []), *rest])[:200]
+        line = Line(self.now(), person.user_id, action, screen.name, account, detail)
         record(self.access, line)
 
 

@@ -19,6 +19,7 @@ class Person:
     operator: bool = False
     session: Session | None = None
     csrf: str = ""  # what every form of this person carries
+    actor: Viewer | None = None  # who really sits there, seeing as `viewer` does
 
     @property
     def known(self) -> bool:
@@ -30,13 +31,21 @@ class Person:
         """As the audit log names them; empty for nobody."""
         if self.operator:
             return OPERATOR
-        return "" if self.viewer is None else self.viewer.user_id
+        one = self.actor or self.viewer
+        return "" if one is None else one.user_id
+
+    @property
+    def as_whom(self) -> str:
+        """For the audit log: as whom the person sees, where not as themselves."""
+        return f"as {self.viewer.user_id}" if self.actor and self.viewer else ""
 
     @property
     def label(self) -> str:
         """As the foot of a page names them."""
         if self.operator:
             return "the operator of this machine, who sees the whole book"
+        if self.actor is not None and self.viewer is not None:
+            return f"{self.viewer.name} sees it, by {self.actor.name}"
         return "" if self.viewer is None else ", ".join((self.viewer.name, *self.viewer.roles))
 
     def may(self, right: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from opensma.book.rights import Right
 from opensma.web.me import Me
 from opensma.web.policy import PUBLIC, Policy, Screen
+from opensma.web.see_as import SeeAs
 from opensma.web.sign_in import SignIn
 
 _STEP = Policy(step_up=True)
@@ -11,7 +13,7 @@ _SESSION = Policy()
 _POST = ("POST",)
 
 
-def sign_in_screens(door: SignIn, me: Me) -> list[Screen]:
+def sign_in_screens(door: SignIn, me: Me, see_as: SeeAs) -> list[Screen]:
     """How one gets in is public; the rest is for whoever is in."""
     return [
         Screen("/sign-in", "sign-in", door.show, PUBLIC),
@@ -25,10 +27,15 @@ def sign_in_screens(door: SignIn, me: Me) -> list[Screen]:
         Screen("/step-up", "step-up", door.step_up, _SESSION),
         Screen("/step-up", "step-up-answer", door.stepped, _SESSION, _POST),
         Screen("/sign-out", "sign-out", door.sign_out, _SESSION, _POST),
+        Screen(
+            "/accounts/{account_id}/as-owner", "see-as", see_as.begin,
+            Policy(Right.SEE_AS, step_up=True), _POST,
+        ),
+        Screen("/as-owner/end", "see-as-end", see_as.end, _SESSION, _POST),
         Screen("/me", "me", me.show, _SESSION),
         Screen("/me", "me-change", me.change, _STEP, _POST),
         Screen("/me/authenticator", "me-authenticator", me.authenticator, _STEP),
         Screen("/me/authenticator", "me-authenticator-change", me.replace, _STEP, _POST),
         Screen("/me/passkeys/options", "me-challenge", me.key_options, _STEP, _POST),
         Screen("/me/passkeys", "me-passkey", me.add_key, _STEP, _POST),
-    ]
+    ]  # fmt: skip
