@@ -126,6 +126,19 @@ idempotency = table(
     need("answer"),
     need("at", Whole),
 )
+contacts = table(  # rule 3a-4: never changed, only added to
+    "contacts",
+    key("contact_id"),
+    need("account_id"),
+    need("kind"),
+    need("day"),
+    need("means"),
+    need("changed", Whole),
+    need("note"),
+    need("user_id"),
+    need("at", Whole),
+    Index("ix_access_contacts_account_id", "account_id", "day"),
+)
 cares = table(  # who looks after an exception: the newest line counts
     "cares",
     key("account_id"),

@@ -13,6 +13,7 @@ from opensma.market import Market
 from opensma.web.access_page import AccessPage
 from opensma.web.advisor import AdvisorPages
 from opensma.web.assets import Asset
+from opensma.web.contacts import ContactPages
 from opensma.web.desk import DeskPages
 from opensma.web.documents import Papers
 from opensma.web.fees import Fees
@@ -50,6 +51,7 @@ class Pages:
         self.fees = Fees(self.portal, self.papers)
         self.desk = DeskPages(self.portal, shared.access, shared.book)
         self.advisor = AdvisorPages(self.portal, shared.access)
+        self.contacts = ContactPages(self.portal, shared.access)
         self.proposals = Proposals(self.portal)
         self.model = ModelChange(self.portal, shared.book)
         self.growth = GrowthPages(self.portal, shared.growth)

@@ -93,6 +93,19 @@ def request_screens() -> list[Screen]:
             _ACCOUNT + "/access", "access-change", _awaited("access", "change"),
             needs(Right.ACCESS, step_up=True), ("POST",),
         ),
+        Screen(
+            _ACCOUNT + "/contact", "contact", lambda p, r: p.contacts.show(r),
+            needs(Right.HOLDINGS),
+        ),
+        Screen(
+            _ACCOUNT + "/contact", "contact-add", _awaited("contacts", "add"),
+            needs(Right.DECIDE), ("POST",),
+        ),
+        Screen("/contacts", "contacts", lambda p, r: p.contacts.due(r), needs(Right.DECIDE)),
+        Screen(
+            "/contacts", "contact-notices", _awaited("contacts", "notices"),
+            needs(Right.DECIDE, step_up=True), ("POST",),
+        ),
         Screen("/requests", "inbox", lambda p, r: p.personalise.inbox(r), needs(Right.DECIDE)),
         Screen(
             "/requests/{request_id}", "request-answer", _awaited("personalise", "answer"),
