@@ -100,6 +100,21 @@ def lines_of(
         return [_logged(row) for row in connection.execute(query)]
 
 
+def exports_of(access: Access, account_id: str, screens: Sequence[str]) -> list[Logged]:
+    """Downloads of an account by these screens, newest first."""
+    table = schema.audit
+    query = (
+        select(table)
+        .where(
+            table.c.account_id == account_id, table.c.action == Action.EXPORT.value,
+            table.c.screen.in_(screens),
+        )
+        .order_by(table.c.seq.desc())
+    )  # fmt: skip
+    with access.read() as connection:
+        return [_logged(row) for row in connection.execute(query)]
+
+
 def length(access: Access) -> int:
     """Lines in all."""
     with access.read() as connection:

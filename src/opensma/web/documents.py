@@ -16,6 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from opensma.access.audit import Logged, exports_of
+from opensma.access.store import Access
 from opensma.billing.cycle import Frequency, Period, parse_period
 from opensma.book.invoices import InvoiceRow, all_invoices, lines_of
 from opensma.book.ledger import read_journal
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from opensma.web.portal import Portal
 
 _QUARTERS_SHOWN = 20
+TAKEN = ("statement", "tax-pack", "invoice")  # screens of the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Papers:
 
     portal: Portal
     whole: Book  # not only what the viewer may read
+    access: Access
 
     def page(self, request: Request) -> Response:
         """What there is for one account, with a link for each document."""
@@ -61,8 +65,16 @@ class Papers:
             account = seen_account(connection, account_id, self.portal.viewer, Right.DOCUMENTS)
             offered = self._offered(connection, account)
         return self.portal.page(
-            "documents.html", account=account, offered=offered, installed=installed()
-        )
+            "documents.html", account=account, offered=offered, installed=installed(),
+            taken=self._taken(account_id),
+        )  # fmt: skip
+
+    def _taken(self, account_id: str) -> dict[str, Logged]:
+        """The newest download of each document of an account, by kind and detail (P19)."""
+        found: dict[str, Logged] = {}
+        for one in exports_of(self.access, account_id, TAKEN):
+            found.setdefault(f"{one.line.screen} {one.line.detail}", one)
+        return found
 
     def statement(self, request: Request) -> Response:
         """A statement as PDF; a period that is not over, or not the account's, is not there."""

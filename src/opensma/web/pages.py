@@ -13,6 +13,7 @@ from opensma.market import Market
 from opensma.web.access_page import AccessPage
 from opensma.web.advisor import AdvisorPages
 from opensma.web.assets import Asset
+from opensma.web.batch import Batch
 from opensma.web.contacts import ContactPages
 from opensma.web.desk import DeskPages
 from opensma.web.documents import Papers
@@ -47,7 +48,8 @@ class Pages:
         self.viewer = viewer
         book = shared.book.seen_by(viewer)
         self.portal = Portal(book, shared.market, viewer, shared.env, shared.assets, shared.desk)
-        self.papers = Papers(self.portal, shared.book)
+        self.papers = Papers(self.portal, shared.book, shared.access)
+        self.batch = Batch(self.portal)
         self.fees = Fees(self.portal, self.papers)
         self.desk = DeskPages(self.portal, shared.access, shared.book)
         self.advisor = AdvisorPages(self.portal, shared.access)

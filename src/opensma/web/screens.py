@@ -70,6 +70,8 @@ def paper_screens() -> list[Screen]:
         Screen(
             base + "/invoice-{invoice_id}.pdf", "invoice", lambda p, r: p.papers.invoice(r), file
         ),
+        Screen("/documents", "batch", lambda p, r: p.batch.page(r), read),
+        Screen("/documents/{kind}-{period}.zip", "batch-file", lambda p, r: p.batch.file(r), file),
         Screen("/composite", "composite", lambda p, r: p.papers.composite(r), composite),
         Screen(
             "/composite.pdf", "composite-file", lambda p, r: p.papers.composite_file(r),
