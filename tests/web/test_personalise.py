@@ -152,3 +152,48 @@ def test_nobody_else_asks_or_answers(gated: Signed, account: AccountRecord) -> N
     assert only(gated).open
     assert gated.client("owner").get("/requests").status_code == 404
     assert name in gated.client("manager").get("/requests").text
+
+
+def cash_after(gated: Signed, account: AccountRecord) -> float:
+    """Dollars in cash once the account's next plan is carried out."""
+    book, market = book_of(gated), gated.app.state.gate.pages(None).portal.market
+    told = what_if(standing(book, Desk(book, market).ready(), account.account_id, None, ON_FILE),
+                   Change())  # fmt: skip
+    assert told.before.solved
+    return told.before.cash_cents / 100
+
+
+def test_cash_that_was_granted_is_raised_by_the_next_plan_until_the_reserve_ends(
+    gated: Signed, account: AccountRecord
+) -> None:
+    name, before = account.account_id, cash_after(gated, account)
+    assert ask(gated, name, **{"raise": "20000"}) == 303
+    assert answer(gated, "manager", only(gated).request_id, "approve", "For the house.") == 303
+    assert "keeps them in cash until they were paid out" in only(gated).applied[0]
+    assert cash_after(gated, account) >= before + 15_000  # a band has two edges
+    manager = gated.client("manager")
+    page = manager.get(f"/restrictions?q={name}+cash").text
+    assert "Cash reserve" in page
+    (number,) = re.findall(r'name="restriction" value="([^"]+/cash)"', page)
+    form = {"csrf": word(manager, "/me"), "restriction": number}
+    assert gated.client("auditor").post("/restrictions", data=form).status_code in (403, 404)
+    assert manager.post("/restrictions", data=form).status_code == 303
+    assert number not in manager.get(f"/restrictions?q={name}").text
+    with book_of(gated).read() as connection:
+        (ended,) = some_records(connection, Restriction, "restriction_id", [number])
+    assert ended.valid_to == "2024-12-31"  # the newest day was its last
+    screens = [one.line.screen for one in lines_of(gated.app.state.gate.access, [name], size=3)]
+    assert "restriction-end" in screens
+
+
+def test_more_cash_than_there_is_cannot_be_granted(gated: Signed, account: AccountRecord) -> None:
+    assert ask(gated, account.account_id, note="All of it, please.") == 303
+    kept = only(gated)
+    form = {"raise": "999999999"}
+    assert ask(gated, account.account_id, **form) in (303, 422)
+    found = [r for r in requests.of_accounts(gated.app.state.gate.access, None) if r != kept]
+    for one in found:  # the engine may have said already that it cannot be done
+        assert answer(gated, "manager", one.request_id, "approve", "Yes.") == 422
+        with book_of(gated).read() as connection:
+            wishes = all_records(connection, Restriction)
+        assert not [w for w in wishes if w.restriction_id.startswith(one.request_id)]

@@ -102,6 +102,9 @@ class AccountRecord:
         return self.registration not in ("ira", "roth_ira")
 
 
+CASH_RESERVE = "cash_reserve"  # kept on top of the cash band, to be paid out
+
+
 @dataclass(frozen=True, slots=True)
 class Restriction:
     """A client's or manager's wish, valid from a day to a day (open while None)."""
@@ -314,6 +317,15 @@ def unknown_account(account_id: str) -> BookError:
         where=account_id,
         remedy="sma account list shows the accounts.",
     )
+
+
+def end_restriction(connection: Connection, restriction_id: str, last_day: str) -> None:
+    """An ISO day becomes the last on which a restriction holds; an earlier end stays."""
+    table = schema.restrictions
+    where = (table.c.restriction_id == restriction_id) & (
+        table.c.valid_to.is_(None) | (table.c.valid_to > last_day)
+    )
+    connection.execute(table.update().where(where).values(valid_to=last_day))
 
 
 def set_risk(

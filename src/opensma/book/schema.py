@@ -125,8 +125,8 @@ restrictions = _table(
     "restrictions",
     _key("restriction_id", Text),
     _need("account_id", Text, ForeignKey("accounts.account_id")),
-    _need("kind"),  # exclude, no_buy, no_sell, max_weight, sector_max, sector_min
-    _need("scope"),  # security, sector or theme
+    _need("kind"),  # exclude, no_buy, no_sell, max_weight, sector_max, sector_min, cash_reserve
+    _need("scope"),  # security, sector or theme; account of a reserve
     _need("scope_key"),
     Column("value_bps", Whole),
     _need("valid_from"),

@@ -5,16 +5,19 @@ Ids come from the request, so that approving it again after a break changes noth
 
 from __future__ import annotations
 
+import math
 from datetime import date
 
 from opensma.book.actiondesk import post
 from opensma.book.actionfile import FileAction, parse_actions
-from opensma.book.master import Restriction, add_records, set_risk, some_records
+from opensma.book.master import CASH_RESERVE, Restriction, add_records, set_risk, some_records
 from opensma.book.store import Book
 from opensma.errors import InputError
 from opensma.trade.standing import ReadyDay
 from opensma.trade.what_if import Change, scope_named
-from opensma.units import dollars
+from opensma.units import CENTS, dollars
+
+_WHOLE_BPS = 10_000
 
 
 def apply_request(
@@ -26,13 +29,16 @@ def apply_request(
     by: str,
     day: date,
     recorded_at: str,
+    value: float,
 ) -> list[str]:
     """Write the parts of a change; returns a sentence for each. InputError for an unknown name.
 
-    Cash to raise is an instruction for the operations desk: the book knows no standing order to pay
-    out, and says so.
+    Cash to raise becomes a reserve: from the next plan on that part of the account's `value`
+    (dollars) is kept in cash, until it was paid out and somebody ends the reserve.
     """
     wishes = [_exclusion(ready, account_id, request_id, name, day) for name in change.exclude]
+    if change.raise_cents:
+        wishes.append(_reserve(account_id, request_id, change.raise_cents, value, day))
     budget = _budget(account_id, request_id, change, by, day)
     with book.write() as connection:
         named = [wish.restriction_id for wish in wishes]
@@ -58,6 +64,20 @@ def _exclusion(
     )  # fmt: skip
 
 
+def _reserve(account_id: str, request_id: str, cents: int, value: float, day: date) -> Restriction:
+    """The share of the account that is worth the amount today, rounded up to a basis point."""
+    share = math.ceil(cents / CENTS / value * _WHOLE_BPS - 1e-9) if value > 0 else _WHOLE_BPS + 1
+    if share > _WHOLE_BPS:
+        raise InputError(
+            "request.cash", f"${dollars(cents)} are more than the account is worth.",
+            where="cash to raise", remedy="Ask for less, or close the account.",
+        )  # fmt: skip
+    return Restriction(
+        f"{request_id}/cash", account_id, CASH_RESERVE, "account", account_id, share,
+        day.isoformat(), None, f"Owner's request: ${dollars(cents)} to be paid out",
+    )  # fmt: skip
+
+
 def _budget(
     account_id: str, request_id: str, change: Change, by: str, day: date
 ) -> FileAction | None:
@@ -80,7 +100,8 @@ def _budget(
 
 
 def _sentences(change: Change, wishes: list[Restriction]) -> list[str]:
-    found = [f"The {w.scope} {w.scope_key} is excluded from today on." for w in wishes]
+    named = [w for w in wishes if w.kind == "exclude"]
+    found = [f"The {w.scope} {w.scope_key} is excluded from today on." for w in named]
     if change.te_cap_bps is not None:
         found.append(f"Tracking error is capped at {change.te_cap_bps / 100:g}%.")
     if change.risk_aversion_micros is not None:
@@ -93,7 +114,7 @@ def _sentences(change: Change, wishes: list[Restriction]) -> list[str]:
             found.append(f"Net {term} gains of a year are limited to ${dollars(cents)}.")
     if change.raise_cents:
         found.append(
-            f"${dollars(change.raise_cents)} are to be raised and paid out: the operations desk "
-            "was told."
+            f"The next plan raises ${dollars(change.raise_cents)} and keeps them in cash until "
+            "they were paid out."
         )
     return found

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from opensma.book.master import AccountRecord, Household, Restriction
+from opensma.book.master import CASH_RESERVE, AccountRecord, Household, Restriction
 from opensma.book.names import KeyMap
 from opensma.book.state import AccountState
 from opensma.construct.problem import Account, Limits, LotColumns, Mask, Taxpayer, Universe
@@ -168,7 +168,8 @@ def _account(
     short_rate, long_rate = rates if account.taxed else (0.0, 0.0)
     lots = lot_columns(day, account, state)
     held = float((lots.quantity * day.price_micros[lots.security]).sum()) / MICROS
-    band = _band(account, owed_cents, state.cash_cents / CENTS + held)
+    value, wishes = state.cash_cents / CENTS + held, household.restrictions[account.account_id]
+    band = _band(account, owed_cents + _reserved_cents(wishes, value), value)
     return Account(
         account_id=account.account_id,
         lots=lots,
@@ -176,7 +177,7 @@ def _account(
         cash_low=band[0],
         cash_high=band[1],
         target=day.target * (1.0 - (band[0] + band[1]) / 2.0),
-        limits=limits(day, household.restrictions[account.account_id]),
+        limits=limits(day, wishes),
         st_rate=short_rate,
         lt_rate=long_rate,
         min_trade=account.min_trade_cents / CENTS,
@@ -186,8 +187,14 @@ def _account(
     )
 
 
+def _reserved_cents(wishes: tuple[Restriction, ...], value: float) -> int:
+    """Cash that an owner wants paid out: kept on top of the band until it is."""
+    share = sum(w.value_bps or 0 for w in wishes if w.kind == CASH_RESERVE) / 1e4
+    return round(share * value * CENTS)
+
+
 def _band(account: AccountRecord, owed_cents: int, value: float) -> tuple[float, float]:
-    """The cash band of the rest, and the fee owed on top of it; at most everything (B26)."""
+    """The cash band of the rest, and fee and reserve on top of it; at most everything (B26)."""
     low, high = account.cash_low_bps / 1e4, account.cash_high_bps / 1e4
     if owed_cents <= 0 or value <= 0:
         return low, high
@@ -230,6 +237,8 @@ def limits(day: DayView, wishes: tuple[Restriction, ...]) -> Limits:
     sector_max, sector_min = np.full(sectors, np.inf), np.zeros(sectors)
     for wish in wishes:
         value = (wish.value_bps or 0) / 1e4
+        if wish.kind == CASH_RESERVE:
+            continue  # of the cash band, not of any name
         if wish.kind in masks:
             masks[wish.kind] |= _named(day, wish)
         elif wish.kind == "max_weight":

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from opensma.book.master import Restriction
+from opensma.book.master import CASH_RESERVE, Restriction
 from opensma.construct.plan import Plan, Status
 from opensma.construct.problem import Account
 from opensma.trade.problem import limits
@@ -66,6 +66,8 @@ def restriction_prices(standing: Standing) -> RestrictionPrices:
     asked: list[tuple[RestrictionPrice, Account, Standing]] = []
     idle = []
     for wish in standing.wishes:
+        if wish.kind == CASH_RESERVE:
+            continue  # priced as the lower edge of cash, which it raises
         if not _touches(standing, wish, base):
             idle.append(wish)
             continue

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
-from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -146,7 +145,7 @@ class Me:
         )  # fmt: skip
         return HTMLResponse(text, status_code=422 if error else 200)
 
-    def _over_elsewhere(self, connection: Connection, now: int) -> None:
+    def _over_elsewhere(self, connection: Any, now: int) -> None:
         """Whoever had the old way in is signed out."""
         session = CURRENT.get().session
         if session is not None:

@@ -24,6 +24,7 @@ from opensma.web.model_change import ModelChange
 from opensma.web.personalise import Personalise
 from opensma.web.portal import Portal
 from opensma.web.proposals import Proposals
+from opensma.web.restrictions import Restrictions
 from opensma.web.what_if import Desk
 
 
@@ -54,6 +55,7 @@ class Pages:
         self.desk = DeskPages(self.portal, shared.access, shared.book)
         self.advisor = AdvisorPages(self.portal, shared.access)
         self.contacts = ContactPages(self.portal, shared.access)
+        self.restrictions = Restrictions(self.portal, shared.access, shared.book)
         self.proposals = Proposals(self.portal)
         self.model = ModelChange(self.portal, shared.book)
         self.growth = GrowthPages(self.portal, shared.growth)

@@ -27,7 +27,7 @@ from opensma.errors import BookError, InputError
 from opensma.report.what_if import verdict
 from opensma.trade.change_text import FIELDS, read_change
 from opensma.trade.personalise import apply_request
-from opensma.trade.what_if import Comparison, what_if
+from opensma.trade.what_if import Comparison, value_of, what_if
 from opensma.web import what_if as trying
 from opensma.web.person import CURRENT
 from opensma.web.portal import Portal
@@ -135,9 +135,11 @@ class Personalise:
 
     def _apply(self, asked: requests.Request, by: str) -> list[str]:
         ready = self.portal.desk.ready()
+        stands = self.portal.desk.standing(asked.account_id, self.portal.viewer, trying.ON_FILE)
         return apply_request(
             self.whole, ready, asked.account_id, asked.request_id, read_change(asked.fields), by,
             date.fromordinal(ready.ordinal), datetime.now(UTC).isoformat(timespec="seconds"),
+            value_of(ready, stands.account),
         )  # fmt: skip
 
     # --- showing ---------------------------------------------------------------------------------

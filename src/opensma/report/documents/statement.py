@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from opensma.book.lotviews import LotRow, PositionRow
-from opensma.book.master import Restriction
+from opensma.book.master import CASH_RESERVE, Restriction
 from opensma.measure.bridge import Bridge
 from opensma.report.documents import activity, returns
 from opensma.report.documents.columns import Columns
@@ -234,6 +234,7 @@ _KINDS = {
     "no_sell": "sell none of",
     "max_weight": "hold at most {share} in",
     "sector_max": "hold at most {share} in sector",
+    "cash_reserve": "keep {share} more in cash, to be paid out,",
     "sector_min": "hold at least {share} in sector",
 }
 
@@ -242,6 +243,7 @@ def _restriction(wish: Restriction) -> str:
     share = percent((wish.value_bps or 0) / 10_000)
     what = _KINDS.get(wish.kind, wish.kind).format(share=share)
     scope = "" if wish.scope in ("security", "sector") else f"{wish.scope} "
+    scope = f"in {scope}" if wish.kind == CASH_RESERVE else scope
     since = day_words(date.fromisoformat(wish.valid_from).toordinal())
     reason = f" ({wish.reason})" if wish.reason else ""
     return f"Since {since}: {what} {scope}{wish.scope_key}{reason}"
