@@ -18,6 +18,7 @@ from opensma.web.contacts import ContactPages
 from opensma.web.desk import DeskPages
 from opensma.web.documents import Papers
 from opensma.web.fees import Fees
+from opensma.web.giving import Giving
 from opensma.web.growth import GrowthPages, KeptPack
 from opensma.web.home import Home
 from opensma.web.model_change import ModelChange
@@ -56,6 +57,7 @@ class Pages:
         self.advisor = AdvisorPages(self.portal, shared.access)
         self.contacts = ContactPages(self.portal, shared.access)
         self.restrictions = Restrictions(self.portal, shared.access, shared.book)
+        self.giving = Giving(self.portal)
         self.proposals = Proposals(self.portal)
         self.model = ModelChange(self.portal, shared.book)
         self.growth = GrowthPages(self.portal, shared.growth)

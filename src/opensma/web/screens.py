@@ -103,6 +103,9 @@ def request_screens() -> list[Screen]:
             _ACCOUNT + "/contact", "contact-add", _awaited("contacts", "add"),
             needs(Right.DECIDE), ("POST",),
         ),
+        Screen(
+            _ACCOUNT + "/giving", "giving", lambda p, r: p.giving.show(r), needs(Right.HOLDINGS)
+        ),
         Screen("/contacts", "contacts", lambda p, r: p.contacts.due(r), needs(Right.DECIDE)),
         Screen(
             "/contacts", "contact-notices", _awaited("contacts", "notices"),
