@@ -16,12 +16,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from opensma.access import requests, schema
+from opensma.access import schema
+from opensma.access.happened import happened
 from opensma.access.store import Access
-from opensma.book import runs
-from opensma.book.rights import Right, Viewer
+from opensma.book.rights import Viewer
 from opensma.book.store import insert_rows
-from opensma.book.visible import visible_accounts
 from opensma.errors import InputError
 
 MOST_TRIES = 8
@@ -34,6 +33,9 @@ class Event(StrEnum):
     DAY_FINISHED = "day.finished"
     REQUEST_MADE = "request.made"
     REQUEST_DECIDED = "request.decided"
+    EXCEPTION_OPENED = "exception.opened"
+    INVOICE_RELEASED = "invoice.released"
+    INVOICE_REVERSED = "invoice.reversed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ def gather(access: Access, hook: Webhook, viewer: Viewer | None, now: int) -> in
     """Put what happened since a hook was made into its queue; returns how much was new."""
     if viewer is None:
         return 0
-    found = [e for e in _events(access, viewer, hook) if e[1]["event"] in hook.events]
+    all_told = happened(access, viewer, hook.created_at)
+    found = [told for told in all_told if told[1]["event"] in hook.events]
     table = schema.deliveries
     with access.write() as connection:
         query = select(table.c.event_id).where(table.c.webhook_id == hook.webhook_id)
@@ -139,25 +142,3 @@ def signature(secret: str, at: int, body: str) -> str:
     """What the header `Opensma-Signature` says: the time, and HMAC-SHA256 over time and body."""
     word = hmac.new(secret.encode(), f"{at}.{body}".encode(), hashlib.sha256).hexdigest()
     return f"t={at},v1={word}"
-
-
-def _events(access: Access, viewer: Viewer, hook: Webhook) -> list[tuple[str, dict[str, Any]]]:
-    """Ids and bodies: ids only, never values; a program asks the API for the rest."""
-    found: list[tuple[str, dict[str, Any]]] = []
-    with access.book.read() as connection:
-        accounts = visible_accounts(connection, viewer, Right.HOLDINGS)
-        days = runs.newest_runs(connection, 10) if viewer.has(Right.OPERATIONS) else []
-    for run in days:
-        if run.status == "done":
-            name = f"{Event.DAY_FINISHED}/{run.run_id}"
-            found.append((name, {"id": name, "event": Event.DAY_FINISHED.value, "day": run.day}))
-    for one in requests.of_accounts(access, [a.account_id for a in accounts]):
-        base = {"request_id": one.request_id, "account_id": one.account_id}
-        if one.asked_at >= hook.created_at:
-            name = f"{Event.REQUEST_MADE}/{one.request_id}"
-            found.append((name, {"id": name, "event": Event.REQUEST_MADE.value, **base}))
-        if one.decided_at is not None and one.decided_at >= hook.created_at:
-            name = f"{Event.REQUEST_DECIDED}/{one.request_id}"
-            body = {"id": name, "event": Event.REQUEST_DECIDED.value, "state": one.state, **base}
-            found.append((name, body))
-    return sorted(found)
