@@ -30,6 +30,7 @@ class Right(StrEnum):
     PROPOSE = "propose"  # proposals for prospects
     COMPOSITES = "composites"
     BILLING = "billing"  # whole billing runs and payouts
+    RELEASE = "release"  # release a billing run, let a hold through
     OPERATIONS = "operations"  # the day's stages, the register of reports
     GROWTH = "growth"
     ACCESS = "access"  # who looked at an account; grant and revoke access to it
@@ -74,7 +75,8 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     Role.SPONSOR: frozenset({Right.HOLDINGS, Right.PERFORMANCE, Right.FEES, Right.COMPOSITES}),
     Role.MANAGER: _SERVE | {Right.REVIEW, Right.PROPOSE, Right.COMPOSITES, Right.OPERATIONS},
     Role.OPERATIONS: _LOOK
-    | {Right.EXCEPTIONS, Right.REVIEW, Right.OPERATIONS, Right.BILLING, Right.REGISTER},
+    | {Right.EXCEPTIONS, Right.REVIEW, Right.OPERATIONS, Right.BILLING, Right.REGISTER}
+    | {Right.RELEASE},
     Role.GROWTH: frozenset({Right.GROWTH}),
     Role.AUDITOR: _LOOK | {Right.COMPOSITES, Right.BILLING, Right.OPERATIONS, Right.REGISTER},
 }

@@ -14,6 +14,7 @@ from opensma.web.access_page import AccessPage
 from opensma.web.advisor import AdvisorPages
 from opensma.web.assets import Asset
 from opensma.web.batch import Batch
+from opensma.web.billing_run import BillingRun
 from opensma.web.contacts import ContactPages
 from opensma.web.desk import DeskPages
 from opensma.web.documents import Papers
@@ -58,6 +59,7 @@ class Pages:
         self.contacts = ContactPages(self.portal, shared.access)
         self.restrictions = Restrictions(self.portal, shared.access, shared.book)
         self.giving = Giving(self.portal)
+        self.bills = BillingRun(self.portal, self.papers, shared.access, shared.book)
         self.proposals = Proposals(self.portal)
         self.model = ModelChange(self.portal, shared.book)
         self.growth = GrowthPages(self.portal, shared.growth)

@@ -79,6 +79,11 @@ def paper_screens() -> list[Screen]:
         ),
         Screen(_ACCOUNT + "/fees", "fees", lambda p, r: p.fees.account(r), needs(Right.FEES)),
         Screen("/billing", "billing", lambda p, r: p.fees.billing(r), needs(Right.BILLING)),
+        Screen("/billing/run", "billing-run", lambda p, r: p.bills.show(r), needs(Right.RELEASE)),
+        Screen(
+            "/billing/run", "billing-act", _awaited("bills", "act"),
+            needs(Right.RELEASE, step_up=True), ("POST",),
+        ),
     ]  # fmt: skip
 
 
