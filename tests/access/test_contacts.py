@@ -61,6 +61,14 @@ def test_what_was_written_down_comes_back_and_is_in_the_log(access: Access) -> N
     assert [line.line.screen for line in lines_of(access, ["A1"])] == ["contact"]
 
 
+def test_a_log_is_brought_along_once(access: Access) -> None:
+    one = contact("2020-01-01", Kind.OPENING)
+    assert contacts.bring_along(access, [one])
+    assert not contacts.bring_along(access, [contact("2021-01-01")])
+    assert contacts.of_accounts(access, ["A1"]) == [one]
+    assert [line.line.screen for line in lines_of(access)] == ["contacts-brought"]
+
+
 @pytest.mark.parametrize(
     ("change", "where"),
     [

@@ -66,4 +66,5 @@ def test_the_notice_of_a_quarter_is_written_down_for_all_who_are_due(
     after = manager.get("/contacts").text
     assert "Quarterly notice" not in after
     assert "Opening" in after
+    assert "31 Dec 2024" in after  # due as of the book's newest day
     assert gated.client("owner").get("/contacts").status_code == 404

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from opensma.access import schema
 from opensma.access.audit import Action, Line, append
@@ -76,18 +76,35 @@ def add(access: Access, contacts: Sequence[Contact], today: date) -> None:
     """Write contacts down, all of them or none; InputError names what is wrong."""
     for one in contacts:
         _check(one, today)
-    rows = [
-        (one.contact_id, one.account_id, one.kind.value, one.day, one.means.value,
-         int(one.changed), one.note, one.user_id, one.at)
-        for one in contacts
-    ]  # fmt: skip
     with access.lock, access.write() as connection:
-        insert_rows(connection, schema.contacts, rows)
+        _put(connection, contacts)
         for one in contacts:
             line = Line(
                 one.at, one.user_id, Action.CHANGE, "contact", one.account_id, one.contact_id
             )
             append(access, connection, line)
+
+
+def bring_along(access: Access, contacts: Sequence[Contact]) -> bool:
+    """The log of another system, into an empty one; whether it was empty. One line in the audit."""
+    table = schema.contacts
+    with access.lock, access.write() as connection:
+        if not contacts or connection.execute(select(table.c.contact_id).limit(1)).first():
+            return False
+        _put(connection, contacts)
+        at = max(one.at for one in contacts)
+        line = Line(at, "operator", Action.CHANGE, "contacts-brought", "", str(len(contacts)))
+        append(access, connection, line)
+    return True
+
+
+def _put(connection: Connection, contacts: Sequence[Contact]) -> None:
+    rows = [
+        (one.contact_id, one.account_id, one.kind.value, one.day, one.means.value,
+         int(one.changed), one.note, one.user_id, one.at)
+        for one in contacts
+    ]  # fmt: skip
+    insert_rows(connection, schema.contacts, rows)
 
 
 def of_accounts(access: Access, account_ids: Sequence[str]) -> list[Contact]:

@@ -26,6 +26,8 @@ from opensma.cli.output import (
 from opensma.errors import InputError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from opensma.book.store import Book
     from opensma.day import DayReport
     from opensma.errors import Finding
@@ -134,6 +136,8 @@ def _run(accounts: int, market_path: Path | None, url: str, seed: int, workers: 
     opened = open_book(url)
     if built.reused:
         note(f"Using the demo book that is there: {opened.label}")
+    else:
+        _invent_contacts(opened, day)
     link_market(opened, path)
     note(f"Running the trading day {day} ...")
     with _timed(seconds, "day"), stage_bars() as notice:
@@ -154,6 +158,18 @@ def _run(accounts: int, market_path: Path | None, url: str, seed: int, workers: 
         digest,
         seconds,
     )
+
+
+def _invent_contacts(book: Book, day: date) -> None:
+    """What rule 3a-4 wants on record, beside the book."""
+    from opensma.access.contacts import bring_along
+    from opensma.access.store import Access
+    from opensma.book.master import AccountRecord, all_records
+    from opensma.simulate.contacts import invented_contacts
+
+    with book.read() as connection:
+        accounts = all_records(connection, AccountRecord)
+    bring_along(Access(book), invented_contacts(accounts, day))
 
 
 def _market(given: Path | None, book_file: Path | None, seed: int) -> tuple[Path, Market]:
@@ -204,6 +220,10 @@ def _serve(done: Demo, port: int) -> None:
 
     def announce(address: str) -> None:
         note(f"Portal: {address}   (Ctrl-C ends it; the book stays)")
+        note(
+            "To see it as an owner, advisor or manager does: sma access invite --user owner, "
+            f"then sma serve --sign-in (both with --book {done.book.label})"
+        )
 
     serve(done.book.url, done.market_path, HOST, port, announce)
 

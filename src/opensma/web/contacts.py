@@ -55,7 +55,7 @@ class ContactPages:
 
     def due(self, _request: Request) -> Response:
         """Accounts that are due, the latest first."""
-        today = _today()
+        today = self._day()
         found = self._due(today)
         return self.portal.page(
             "contacts.html", found=found[:MOST_SHOWN], total=len(found), today=today,
@@ -72,7 +72,7 @@ class ContactPages:
             "kind": Kind.NOTICE.value, "day": today.isoformat(), "changed": "",
             "means": Means.STATEMENT.value, "note": "",
         }  # fmt: skip
-        names = [d.account_id for d in self._due(today) if d.kind is Kind.NOTICE]
+        names = [d.account_id for d in self._due(self._day()) if d.kind is Kind.NOTICE]
         contacts.add(self.access, [self._contact(name, given) for name in names], today)
         return RedirectResponse("/contacts", status_code=303)
 
@@ -82,6 +82,11 @@ class ContactPages:
         open_ones = [a for a in seen if a.status != "closed"]
         known = contacts.of_accounts(self.access, [a.account_id for a in open_ones])
         return contacts.due([(a.account_id, a.opened) for a in open_ones], known, today)
+
+    def _day(self) -> date:
+        """The book's newest day: what is due counts from it, as everything on a page does."""
+        run = self.portal.program_seen().run
+        return _today() if run is None else date.fromisoformat(run.day)
 
     def _contact(self, account_id: str, given: Mapping[str, str]) -> Contact:
         return Contact(
@@ -93,7 +98,7 @@ class ContactPages:
     def _page(
         self, account: AccountRecord, error: InputError | None, given: Mapping[str, str]
     ) -> Response:
-        found, today = contacts.of_accounts(self.access, [account.account_id]), _today()
+        found, today = contacts.of_accounts(self.access, [account.account_id]), self._day()
         return self.portal.page(
             "contact.html", account=account, found=found, error=error, given=given, today=today,
             due=contacts.due([(account.account_id, account.opened)], found, today),
