@@ -51,7 +51,7 @@ def read_batch(body: bytes) -> tuple[str, list[dict[str, Any]]]:
         raise _wrong("events_large", f"It has {len(body):,} bytes, {MOST_BYTES:,} are the most.")
     try:
         document = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter for thousands of brackets
         raise _wrong("events_json", f"The body is no JSON: {error}.") from error
     if not isinstance(document, dict) or set(document) != {"idempotency_key", "events"}:
         raise _wrong("events_schema", "The body needs idempotency_key and events, nothing else.")

@@ -213,7 +213,9 @@ def site_of(request: Request) -> Site:
 
 
 async def json_of(request: Request) -> dict[str, Any]:
-    """A small JSON object; 413 or 400 for anything else."""
+    """A small JSON object; 400, 413 or 415 for anything else."""
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        raise HTTPException(415)
     body = b""
     async for part in request.stream():
         body += part
@@ -221,7 +223,7 @@ async def json_of(request: Request) -> dict[str, Any]:
             raise HTTPException(413)
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for thousands of brackets
         raise HTTPException(400) from None
     if not isinstance(document, dict):
         raise HTTPException(400)

@@ -299,3 +299,13 @@ class _Fast:
     def __call__(self) -> float:
         self.now += 61.0
         return self.now
+
+
+@pytest.mark.parametrize("body", [b"", b"[" * 5000, b'{"a":' * 3000, b"\xff\xfe"])
+def test_a_body_that_is_no_json_is_the_callers_fault(
+    app: Starlette, mine: str, body: bytes
+) -> None:
+    client = client_of(app, token_of(app, "owner"))
+    headers = {"content-type": "application/json", "Idempotency-Key": "odd-body-1"}
+    answer = client.post(f"/api/v1/accounts/{mine}/requests", content=body, headers=headers)
+    assert 400 <= answer.status_code < 500
