@@ -1,12 +1,20 @@
 """What a provider's token must prove before it counts."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
-from opensma.access.oidc import Provider, challenge_of, claims_of, endpoints
+from opensma.access.oidc import (
+    Provider,
+    challenge_of,
+    claims_of,
+    endpoints,
+    read_providers,
+)
 from opensma.errors import InputError
 
 NOW = 1_700_000_000
@@ -60,3 +68,18 @@ def test_the_challenge_is_the_standards_own_example() -> None:
 def test_discovery_of_another_issuer_is_refused() -> None:
     with pytest.raises(InputError):
         endpoints(PROVIDER, {"issuer": "https://other.example"})
+
+
+def test_of_several_providers_each_says_itself_by_which_claim_it_names_users(
+    tmp_path: Path,
+) -> None:
+    files = []
+    for number, more in enumerate(({}, {"claim": "email"})):
+        file = tmp_path / f"{number}.json"
+        file.write_text(json.dumps({"issuer": f"https://id{number}", "client_id": "x"} | more))
+        files.append(file)
+    assert [p.claim for p in read_providers(files)] == ["", "email"]
+    assert [p.claim for p in read_providers(files[:1])] == ["sub"]
+    assert read_providers([]) == ()
+    with pytest.raises(InputError, match="same issuer"):
+        read_providers([files[0], files[0]])

@@ -344,7 +344,9 @@ def test_an_answer_to_no_challenge_or_of_no_key_is_refused(gated: Signed) -> Non
         {},
     ):
         assert client.post("/sign-in/passkey", json=body).status_code == 401
-    assert client.post("/sign-in/passkey", content=b"[1]").status_code == 400
+    json_type = {"content-type": "application/json"}
+    assert client.post("/sign-in/passkey", content=b"[1]", headers=json_type).status_code == 400
+    assert client.post("/sign-in/passkey", data={"answer": "1"}).status_code == 415
 
 
 # --- a provider ----------------------------------------------------------------------------------
@@ -357,14 +359,14 @@ def provided(portal: Shown) -> Iterator[tuple[TestClient, Provider]]:
     users = [mock.User(sub="manager"), mock.User(sub="stranger")]
     with mock.run_server_in_thread(user_claims=users) as server:
         provider = Provider(f"http://localhost:{server.server_port}", "opensma", "secret")
-        app = create_app(portal.book, portal.market, sign_in=True, provider=provider)
+        app = create_app(portal.book, portal.market, sign_in=True, providers=(provider,))
         prepare(app.state.gate.access, "manager")
         yield TestClient(app, base_url="http://127.0.0.1", follow_redirects=False), provider
 
 
-def through(client: TestClient, subject: str) -> str:
+def through(client: TestClient, subject: str, number: int = 0) -> str:
     """From the portal to the provider, who says who it is; the address that leads back."""
-    away = client.get("/sign-in/provider?next=/exceptions")
+    away = client.get(f"/sign-in/provider?with={number}&next=/exceptions")
     assert away.status_code == 303
     asked = parse_qs(urlsplit(away.headers["location"]).query)
     assert asked["code_challenge_method"] == ["S256"]
@@ -409,3 +411,58 @@ def test_a_provider_lets_nobody_else_in(provided: tuple[TestClient, Provider]) -
     other = TestClient(client.app, base_url="http://127.0.0.1", follow_redirects=False)
     assert other.get(back).status_code == 401  # another browser
     assert client.get(re.sub("code=[^&]+", "code=none", back)).status_code == 401
+
+
+def test_of_several_providers_each_lets_in_its_own(portal: Shown) -> None:
+    """The second names nobody by itself: it could else let itself in as the manager."""
+    mock = pytest.importorskip("oidc_provider_mock")
+    users = [mock.User(sub="manager"), mock.User(sub="m-17")]
+    with (
+        mock.run_server_in_thread(user_claims=users) as one,
+        mock.run_server_in_thread(user_claims=users) as two,
+    ):
+        first, second = (
+            Provider(f"http://localhost:{server.server_port}", "opensma", "secret", name, claim)
+            for server, name, claim in ((one, "Ours", "sub"), (two, "Theirs", ""))
+        )
+        app = create_app(portal.book, portal.market, sign_in=True, providers=(first, second))
+        prepare(app.state.gate.access, "manager")
+        client = TestClient(app, base_url="http://127.0.0.1", follow_redirects=False)
+        page = client.get("/sign-in").text
+        assert "Continue with Ours" in page
+        assert "Continue with Theirs" in page
+        assert client.get("/sign-in/provider?with=2").status_code == 404
+        assert client.get(through(client, "manager", 1)).status_code == 401
+        assert client.get(through(client, "m-17", 1)).status_code == 401
+        with app.state.gate.access.write() as connection:
+            oidc.bind(connection, second.issuer, "m-17", "manager")
+        assert client.get(through(client, "m-17", 1)).status_code == 303
+        assert client.get("/exceptions").status_code == 200
+        fresh = TestClient(app, base_url="http://127.0.0.1", follow_redirects=False)
+        assert fresh.get(through(fresh, "m-17", 0)).status_code == 401  # bound there, not here
+        assert fresh.get(through(fresh, "manager", 0)).status_code == 303
+
+
+@pytest.mark.slow
+def test_a_person_comes_in_by_a_provider_in_a_real_browser(portal: Shown, browser: object) -> None:
+    mock = pytest.importorskip("oidc_provider_mock")
+    from playwright.sync_api import Browser
+
+    assert isinstance(browser, Browser)
+    with mock.run_server_in_thread(user_claims=[mock.User(sub="manager")]) as server:
+        issuer = f"http://localhost:{server.server_port}"
+        provider = Provider(issuer, "opensma", "secret", "Example Wealth")
+        app = create_app(portal.book, portal.market, sign_in=True, providers=(provider,))
+        with serving(app) as address, browser.new_context() as context:
+            page = context.new_page()
+            page.goto(f"{address}/exceptions")  # a stranger is led to the sign-in
+            page.get_by_role("link", name="Continue with Example Wealth").click()
+            page.wait_for_url(f"{issuer}/**")
+            page.locator("input[name=sub]").fill("manager")
+            page.get_by_role("button", name="Authorize").click()
+            page.wait_for_url(f"{address}/exceptions")
+            assert page.get_by_role("heading", level=1).inner_text().startswith("Exceptions")
+            page.get_by_role("button", name="Sign out").click()
+            page.wait_for_url(f"{address}/sign-in")
+            page.goto(f"{address}/exceptions")
+            assert page.url.startswith(f"{address}/sign-in")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class Provider:
     client_id: str
     client_secret: str
     name: str = "your organisation"
-    claim: str = "sub"  # names the user of the book
+    claim: str = "sub"  # names the user of the book; empty: only who was bound comes in
     factors: tuple[str, ...] = ()  # one of these `amr` or `acr` must be there; empty: not asked
 
 
@@ -45,7 +45,23 @@ class Endpoints:
     keys: str
 
 
-def read_provider(path: Path) -> Provider:
+def read_providers(paths: Sequence[Path]) -> tuple[Provider, ...]:
+    """The providers of some files. InputError where two are the same issuer.
+
+    One of several names users of the book only where its own file says by which claim: a provider
+    that was meant for some people could else let itself in as anybody.
+    """
+    found = [read_provider(path, "sub" if len(paths) == 1 else "") for path in paths]
+    issuers = [one.issuer for one in found]
+    if twice := sorted({one for one in issuers if issuers.count(one) > 1}):
+        raise InputError(
+            "access.oidc", "Two files name the same issuer.", where=twice[0],
+            remedy="Leave one of them out.",
+        )  # fmt: skip
+    return tuple(found)
+
+
+def read_provider(path: Path, claim: str = "sub") -> Provider:
     """The provider of a JSON file; InputError names what is wrong."""
     try:
         document = json.loads(path.read_text("utf-8"))
@@ -55,7 +71,7 @@ def read_provider(path: Path) -> Provider:
             client_id=str(document["client_id"]),
             client_secret=(path.parent / secret).read_text("utf-8").strip() if secret else "",
             name=str(document.get("name", "your organisation")),
-            claim=str(document.get("claim", "sub")),
+            claim=str(document.get("claim", claim)),
             factors=tuple(document.get("factors", ())),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

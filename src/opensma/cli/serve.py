@@ -25,7 +25,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free."
 )
 @click.option("--sign-in", is_flag=True, help="Ask everybody who they are.")
-@click.option("--oidc", type=_FILE, default=None, metavar="FILE", help="A provider to sign in by.")
+@click.option(
+    "--oidc", type=_FILE, multiple=True, metavar="FILE",
+    help="A provider to sign in by; may be given again.",
+)  # fmt: skip
 @click.option("--name", "names", multiple=True, metavar="HOST", help="A host name to answer to.")
 @click.option("--tls-cert", type=_FILE, default=None, metavar="FILE")
 @click.option("--tls-key", type=_FILE, default=None, metavar="FILE")
@@ -39,7 +42,7 @@ def command(
     host: str,
     port: int,
     sign_in: bool,
-    oidc: Path | None,
+    oidc: tuple[Path, ...],
     names: tuple[str, ...],
     tls_cert: Path | None,
     tls_key: Path | None,

@@ -19,7 +19,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 
-from opensma.access.oidc import Provider, read_provider
+from opensma.access.oidc import Provider, read_providers
 from opensma.access.store import Access
 from opensma.book.market_link import market_of
 from opensma.book.rights import Viewer
@@ -60,7 +60,7 @@ def create_app(
     market: Market,
     viewer: Viewer | None = None,
     sign_in: bool = False,
-    provider: Provider | None = None,
+    providers: tuple[Provider, ...] = (),
     names: tuple[str, ...] = (),
     secure: bool = False,
 ) -> Starlette:
@@ -86,8 +86,8 @@ def create_app(
     screens += growth_screens()
     screens += public_screens(events, study)
     if sign_in:
-        desk = None if provider is None else ProviderDesk(provider)
-        screens += sign_in_screens(SignIn(gate, desk), Me(gate), SeeAs(gate))
+        desks = tuple(ProviderDesk(provider) for provider in providers)
+        screens += sign_in_screens(SignIn(gate, desks), Me(gate), SeeAs(gate))
     failures = Failures(shared.env)
     app = Starlette(
         routes=[*(gate.route(screen) for screen in screens), Mount("/api/v1", create_api(gate))],
@@ -109,7 +109,7 @@ class Door:
     """How the portal is reached: with or without sign-in, by which names, over what."""
 
     sign_in: bool = False
-    provider: Path | None = None  # a file for `access.oidc.read_provider`
+    providers: tuple[Path, ...] = ()  # files for `access.oidc.read_provider`
     names: tuple[str, ...] = ()
     certificate: Path | None = None
     key: Path | None = None
@@ -131,14 +131,14 @@ def serve(
     """
     door = door or Door()
     _check_host(host, door)
-    provider = None if door.provider is None else read_provider(door.provider)
+    providers = read_providers(door.providers)
     listener = _listen(host, port)
     with listener:
         book = open_book(book_url)
         market = market_of(book, market_path)
         _check_day(book)
         secure = door.certificate is not None or door.proxy is not None
-        app = create_app(book, market, None, door.sign_in, provider, door.names, secure)
+        app = create_app(book, market, None, door.sign_in, providers, door.names, secure)
         Thread(target=warm, name="charts", daemon=True).start()
         Thread(target=app.state.warm, name="decision", daemon=True).start()
         config = uvicorn.Config(

@@ -46,7 +46,8 @@ class ProviderDesk:
     def leave(self, gate: Gate, request: Request, goal: str, again: bool) -> Response:
         """Redirect to the provider; the state is bound to this browser by a cookie."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        kept = json.dumps({"nonce": nonce, "verifier": verifier, "goal": goal})
+        kept = json.dumps({"nonce": nonce, "verifier": verifier, "goal": goal,
+                           "issuer": self.provider.issuer})  # fmt: skip
         with gate.access.write() as connection:
             tickets.issue(connection, state, tickets.Ticket(tickets.PROVIDER, "", kept), gate.now())
         url = oidc.authorize_url(
@@ -70,6 +71,8 @@ class ProviderDesk:
         if ticket is None:
             return Found(None, error="This answer was used before, or came too late.")
         kept: dict[str, Any] = json.loads(ticket.data)
+        if kept["issuer"] != self.provider.issuer:
+            return Found(None, error="This answer belongs to another provider. Sign in again.")
         try:
             token = self._token(request, code, kept["verifier"])
             claims = oidc.claims_of(self.provider, token, self._keys(), kept["nonce"], now)
@@ -84,7 +87,8 @@ class ProviderDesk:
         subject = str(claims.get("sub", ""))
         with gate.access.read() as connection:
             bound = oidc.identity(connection, self.provider.issuer, subject)
-        named = str(claims.get(self.provider.claim, "")) if bound is None else bound
+        claim = self.provider.claim
+        named = (str(claims.get(claim, "")) if claim else "") if bound is None else bound
         return named if named and gate.viewer(named) is not None else None
 
     def endpoints(self) -> Endpoints:
@@ -109,6 +113,14 @@ class ProviderDesk:
 
     def _keys(self) -> dict[str, Any]:
         return _asked("GET", self.endpoints().keys)
+
+
+def issuer_of(gate: Gate, request: Request) -> str:
+    """Which provider an answer belongs to, by its state; empty where nobody knows."""
+    with gate.access.read() as connection:
+        state = request.query_params.get("state", "")
+        ticket = tickets.look(connection, state, tickets.PROVIDER, gate.now())
+    return "" if ticket is None else str(json.loads(ticket.data)["issuer"])
 
 
 def _back(request: Request) -> str:

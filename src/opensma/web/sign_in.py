@@ -22,7 +22,7 @@ from opensma.access.audit import Action, Line, append
 from opensma.access.passkeys import Site
 from opensma.web.gate import Gate
 from opensma.web.person import CURRENT
-from opensma.web.provider import ProviderDesk
+from opensma.web.provider import ProviderDesk, issuer_of
 
 WRONG = "User, password or code is not right. Each code counts once; wait for the next one."
 _HERE = "http://here"
@@ -30,10 +30,10 @@ _HERE = "http://here"
 
 @dataclass
 class SignIn:
-    """Pages of signing in; `provider` where one is configured."""
+    """Pages of signing in; `providers` where some are configured."""
 
     gate: Gate
-    provider: ProviderDesk | None = None
+    providers: tuple[ProviderDesk, ...] = ()
 
     # --- pages -----------------------------------------------------------------------------------
 
@@ -76,7 +76,7 @@ class SignIn:
             again=person.session is not None,
             error=error,
             goal=inner(request.query_params.get("next")),
-            provider=None if self.provider is None else self.provider.provider.name,
+            providers=[desk.provider.name for desk in self.providers],
             day=None,
             stopped=0,
         )
@@ -168,17 +168,21 @@ class SignIn:
     # --- a provider ------------------------------------------------------------------------------
 
     async def leave(self, _pages: Any, request: Request) -> Response:
-        """To the provider, with a state that comes back once."""
-        if self.provider is None:
+        """To a provider, with a state that comes back once."""
+        number = request.query_params.get("with", "0")
+        if number not in map(str, range(len(self.providers))):
             raise HTTPException(404)
+        desk = self.providers[int(number)]
         goal, again = inner(request.query_params.get("next")), CURRENT.get().session is not None
-        return await run_in_threadpool(self.provider.leave, self.gate, request, goal, again)
+        return await run_in_threadpool(desk.leave, self.gate, request, goal, again)
 
     async def back(self, _pages: Any, request: Request) -> Response:
         """From the provider: the code becomes a token, the token a user."""
-        if self.provider is None:
+        if not self.providers:
             raise HTTPException(404)
-        found = await run_in_threadpool(self.provider.back, self.gate, request)
+        issuer = await run_in_threadpool(issuer_of, self.gate, request)
+        asked = [desk for desk in self.providers if desk.provider.issuer == issuer]
+        found = await run_in_threadpool((asked or self.providers)[0].back, self.gate, request)
         person = CURRENT.get()
         if found.user is None or (person.session is not None and found.user != person.user_id):
             now = self.gate.now()
