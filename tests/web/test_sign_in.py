@@ -466,3 +466,45 @@ def test_a_person_comes_in_by_a_provider_in_a_real_browser(portal: Shown, browse
             page.wait_for_url(f"{address}/sign-in")
             page.goto(f"{address}/exceptions")
             assert page.url.startswith(f"{address}/sign-in")
+
+
+@pytest.mark.slow
+def test_a_person_is_invited_and_needs_no_password(gated: Signed, browser: object) -> None:
+    from playwright.sync_api import Browser, expect
+
+    assert isinstance(browser, Browser)
+    access = gated.app.state.gate.access
+    word, before = invite(access, "manager"), gated.client("manager")
+    with serving(gated.app) as address, browser.new_context() as context:
+        site = address.replace("127.0.0.1", "localhost")  # an address has no passkeys
+        page = context.new_page()
+        devtools = context.new_cdp_session(page)
+        devtools.send("WebAuthn.enable")
+        options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True,
+                   "hasUserVerification": True, "isUserVerified": True,
+                   "automaticPresenceSimulation": True}  # fmt: skip
+        devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        page.goto(f"{site}/invitation#{word}")
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_role("button", name="Use a passkey instead").click()
+        expect(page.locator("footer")).to_contain_text("Portfolio manager")
+        page.get_by_role("button", name="Sign out", exact=True).click()
+        page.get_by_role("button", name="Use a passkey").click()
+        expect(page.locator("footer")).to_contain_text("Portfolio manager")
+    assert before.get("/me").status_code == 303  # signed out elsewhere
+    assert sign_in(gated.client()).status_code == 401  # the old password is gone
+    assert gated.client().post("/invitation", data={"word": word}).status_code == 422
+
+
+def test_a_passkey_needs_the_invitation_of_its_own_challenge(gated: Signed) -> None:
+    access, client = gated.app.state.gate.access, gated.client()
+    mine, other = invite(access, "manager"), invite(access, "owner")
+    assert client.post("/invitation/passkey/options", json={"word": "none"}).status_code == 422
+    for word in (other, "none"):
+        asked = client.post("/invitation/passkey/options", json={"word": mine}).json()
+        body = {"word": word, "challenge": asked["challenge"], "answer": {"id": "AAAA"}}
+        assert client.post("/invitation/passkey", json=body).status_code == 422
+    sign_in_challenge = client.post("/sign-in/passkey/options").json()["challenge"]
+    body = {"word": mine, "challenge": sign_in_challenge, "answer": {"id": "AAAA"}}
+    assert client.post("/invitation/passkey", json=body).status_code == 422
+    assert client.post("/invitation", data={"word": mine}).status_code == 200  # not used up

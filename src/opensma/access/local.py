@@ -73,6 +73,12 @@ def set_authenticator(connection: Connection, user_id: str, secret: str, now: in
     insert_rows(connection, table, [(user_id, secret, now, 0)])
 
 
+def forget(connection: Connection, user_id: str) -> None:
+    """No password, no authenticator, no recovery codes any more."""
+    for table in (schema.passwords, schema.authenticators, schema.recovery_codes):
+        connection.execute(table.delete().where(table.c.user_id == user_id))
+
+
 def set_recovery_codes(connection: Connection, user_id: str, codes: list[str]) -> None:
     """Replace a user's recovery codes; digests are kept."""
     table = schema.recovery_codes

@@ -20,6 +20,7 @@ from opensma.web.gate import Gate
 from opensma.web.person import CURRENT
 from opensma.web.sign_in import json_of, site_of
 
+_INVITED = "invited"  # a challenge of who was invited
 CODES = 8  # recovery codes
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else
 
@@ -82,6 +83,56 @@ class Me:
         answer = self._codes(codes, first=True)
         self.gate.begin(request, answer, user, "password")
         return answer
+
+    async def invited_options(self, _pages: Any, request: Request) -> Response:
+        """A challenge for the passkey of who was invited, instead of a password."""
+        document = await json_of(request)
+        return await run_in_threadpool(
+            self._invited_options, request, str(document.get("word", ""))
+        )
+
+    def _invited_options(self, request: Request, word: str) -> Response:
+        now, challenge = self.gate.now(), secrets.token_urlsafe(32)
+        with self.gate.access.write() as connection:
+            ticket = tickets.look(connection, word, tickets.INVITATION, now)
+            if ticket is None:
+                return JSONResponse({"error": "This invitation is not known or too old."}, 422)
+            asked = tickets.Ticket(tickets.CHALLENGE, ticket.user_id, _INVITED)
+            tickets.issue(connection, challenge, asked, now)
+        user = ticket.user_id
+        options = passkeys.registration(site_of(request), user, user, challenge)
+        return JSONResponse({"options": json.loads(options), "challenge": challenge})
+
+    async def invited_key(self, _pages: Any, request: Request) -> Response:
+        """Take the passkey and the invitation, and sign in."""
+        document = await json_of(request)
+        return await run_in_threadpool(self._invited_key, request, document)
+
+    def _invited_key(self, request: Request, document: dict[str, Any]) -> Response:
+        now, word = self.gate.now(), str(document.get("word", ""))
+        challenge, answer = str(document.get("challenge", "")), json.dumps(document.get("answer"))
+        with self.gate.access.lock, self.gate.access.write() as connection:
+            asked = tickets.redeem(connection, challenge, tickets.CHALLENGE, now)
+            ticket = tickets.look(connection, word, tickets.INVITATION, now)
+            known = asked is not None and ticket is not None and asked.data == _INVITED
+            user = ticket.user_id if ticket is not None else ""
+            old = [key.credential_id for key in passkeys.keys_of(connection, user)]
+            added = known and asked is not None and asked.user_id == user and passkeys.add(
+                connection, site_of(request), user, challenge, answer, now
+            )  # fmt: skip
+            if added:
+                tickets.redeem(connection, word, tickets.INVITATION, now)
+                local.forget(connection, user)  # whoever is invited again starts anew
+                for key in old:
+                    passkeys.remove(connection, user, key)
+                sessions.end_all(connection, user, now)
+                line = Line(now, user, Action.CHANGE, "invitation", "", "passkey")
+                append(self.gate.access, connection, line)
+        if not added:
+            return JSONResponse({"error": "This passkey could not be added."}, 422)
+        done = JSONResponse({"next": "/"})
+        self.gate.begin(request, done, user, "passkey")
+        return done
 
     def _invited(self, word: str, secret: str, error: str, user: str = "") -> HTMLResponse:
         text = self.gate.env.get_template("invitation.html").render(

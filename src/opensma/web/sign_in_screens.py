@@ -24,6 +24,10 @@ def sign_in_screens(door: SignIn, me: Me, see_as: SeeAs) -> list[Screen]:
         Screen("/sign-in/provider/back", "sign-in-back", door.back, PUBLIC),
         Screen("/invitation", "invitation", me.invitation, PUBLIC),
         Screen("/invitation", "invitation-answer", me.invited, PUBLIC, _POST),
+        Screen(
+            "/invitation/passkey/options", "invitation-challenge", me.invited_options, PUBLIC, _POST
+        ),
+        Screen("/invitation/passkey", "invitation-passkey", me.invited_key, PUBLIC, _POST),
         Screen("/step-up", "step-up", door.step_up, _SESSION),
         Screen("/step-up", "step-up-answer", door.stepped, _SESSION, _POST),
         Screen("/sign-out", "sign-out", door.sign_out, _SESSION, _POST),

@@ -20,8 +20,8 @@ const post = async (address, csrf, body) => {
 
 const described = (list) => (list || []).map((one) => ({ ...one, id: bytes(one.id) }));
 
-const make = async (csrf) => {
-  const { options, challenge } = await post("/me/passkeys/options", csrf, {});
+const make = async (csrf, place, more) => {
+  const { options, challenge } = await post(`${place}/options`, csrf, more);
   const made = await navigator.credentials.create({
     publicKey: {
       ...options,
@@ -37,7 +37,7 @@ const make = async (csrf) => {
       attestationObject: words(made.response.attestationObject),
     },
   };
-  return post("/me/passkeys", csrf, { challenge, answer });
+  return post(place, csrf, { ...more, challenge, answer });
 };
 
 const use = async (csrf, goal) => {
@@ -78,7 +78,9 @@ const ready = (place, work) => {
 };
 
 ready(document.querySelector("[data-passkey]"), (data) => use(data.csrf, data.goal));
-ready(document.querySelector("[data-add-passkey]"), (data) => make(data.csrf));
+ready(document.querySelector("[data-add-passkey]"), (data) => make(data.csrf, "/me/passkeys", {}));
+ready(document.querySelector("[data-invited-passkey]"), (data) =>
+  make("", "/invitation/passkey", { word: data.word }));
 
 // An invitation's link carries its word behind the #, which no server and no log sees.
 const form = document.querySelector("[data-invitation]");
