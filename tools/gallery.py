@@ -18,7 +18,7 @@ from pathlib import Path
 import uvicorn
 from playwright.sync_api import sync_playwright
 
-from opensma.access import sessions
+from opensma.access import sessions, viewings
 from opensma.book.market_link import market_of
 from opensma.book.store import open_book
 from opensma.book.views import account_decision
@@ -41,13 +41,27 @@ def screens(account: str, trade: str) -> list[tuple[str, str, str]]:
         ("owner", f"{base}/taxes", "taxes"),
         ("owner", f"{base}/what-if?exclude=Energy", "what-if"),
         ("owner", f"{base}/requests", "requests"),
+        ("owner", f"{base}/giving?amount=5000", "giving"),
+        ("owner", f"{base}/contact", "contact"),
+        ("owner", f"{base}/documents", "documents"),
+        ("owner", f"{base}/fees", "fees"),
         ("owner", f"{base}/access", "access"),
+        ("owner", "/me", "me"),
+        ("manager as owner", base, "as-owner"),
         ("manager", "/", "program"),
         ("manager", "/households", "households"),
         ("manager", "/drift", "drift"),
+        ("manager", "/restrictions", "restrictions"),
+        ("manager", "/documents?q=A0000", "batch"),
+        ("manager", "/contacts", "contacts"),
+        ("manager", "/proposals", "proposals"),
+        ("manager", "/model-change", "model-change"),
+        ("manager", "/composite", "composite"),
         ("manager", "/review", "review"),
         ("manager", "/day", "day"),
         ("operations", "/exceptions", "exceptions"),
+        ("operations", "/billing", "billing"),
+        ("operations", "/billing/run?period=2024Q4", "billing-run"),
         ("growth", "/growth", "growth"),
     ]
 
@@ -74,7 +88,10 @@ def main() -> int:
             if user:
                 secret = secrets.token_urlsafe(32)
                 with app.state.gate.access.write() as connection:
-                    sessions.begin(connection, secret, user, "password", int(time.time()))
+                    now, (who, _, whom) = int(time.time()), user.partition(" as ")
+                    session = sessions.begin(connection, secret, who, "password", now)
+                    if whom:
+                        viewings.begin(connection, session.session_id, whom, now)
                 context.add_cookies([{"name": COOKIE, "value": secret, "url": address}])
             page = context.new_page()
             page.goto(address + path)

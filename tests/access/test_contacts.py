@@ -1,6 +1,7 @@
 """The contact log of rule 3a-4: what is due when, and that nothing half true is written down."""
 
 from datetime import date
+from itertools import count
 from typing import Any
 
 import pytest
@@ -11,12 +12,12 @@ from opensma.access.contacts import Contact, Kind, Means
 from opensma.access.store import Access
 from opensma.errors import InputError
 
-TODAY = date(2026, 6, 30)
+TODAY, NUMBERS = date(2026, 6, 30), count()
 
 
 def contact(day: str, kind: Kind = Kind.ANNUAL, **more: Any) -> Contact:
     given = {
-        "contact_id": contacts.new_id(), "account_id": "A1", "means": Means.MEETING,
+        "contact_id": f"ct-{next(NUMBERS)}", "account_id": "A1", "means": Means.MEETING,
         "changed": False, "note": "", "user_id": "advisor", "at": 1,
     } | more  # fmt: skip
     return Contact(kind=kind, day=day, **given)

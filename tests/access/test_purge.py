@@ -1,6 +1,6 @@
 """What is over goes: tickets after a day, failures after an hour, sessions after a month."""
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 
 from opensma.access import attempts, schema, sessions, tickets
 from opensma.access.store import Access
@@ -8,9 +8,9 @@ from opensma.access.store import Access
 NOW, DAY = 1_750_000_000, 86_400
 
 
-def count(access: Access, table: object) -> int:
+def count(access: Access, table: Table) -> int:
     with access.read() as connection:
-        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())  # type: ignore[arg-type]
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
 def test_old_tickets_go_when_a_new_one_comes(access: Access) -> None:

@@ -50,6 +50,13 @@ def nasty(seed: int) -> str:
                    for _ in range(rng.randrange(1, 40)))  # fmt: skip
 
 
+def odd_path(screen: Screen, rng: random.Random) -> str:
+    def word(_: re.Match[str]) -> str:
+        return quote(nasty(rng.randrange(10**6)), safe="")
+
+    return re.sub(r"\{[^}]+\}", word, screen.path)
+
+
 def client_of(gated: Signed, screen: Screen) -> TestClient:
     return gated.client("" if screen.policy.public else who_may(screen.policy.right))
 
@@ -70,8 +77,7 @@ def test_odd_words_in_addresses(gated: Signed, portal: Shown, seed: int) -> None
             continue
         client = client_of(gated, screen)
         rng = random.Random(seed * 1000 + number)
-        odd = re.sub(r"\{[^}]+\}", lambda _: quote(nasty(rng.randrange(10**6)), safe=""),  # noqa: B023
-                     screen.path)  # fmt: skip
+        odd = odd_path(screen, rng)
         path = odd if screen.policy.export else re.sub(
             r"\{(\w+)(:\w+)?\}",
             lambda m: {"account_id": own.account_id, "taxpayer_id": own.taxpayer_id}.get(m[1], "1"),

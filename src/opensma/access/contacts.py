@@ -6,7 +6,6 @@ a wrong one is followed by another.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -147,11 +146,6 @@ def due(
             if by <= today + timedelta(days=ahead):
                 found.append(Due(account_id, kind, done, by.isoformat()))
     return sorted(found, key=lambda one: (one.by, one.account_id, one.kind))
-
-
-def new_id() -> str:
-    """A name for an entry."""
-    return f"ct-{secrets.token_hex(8)}"
 
 
 def _check(one: Contact, today: date) -> None:

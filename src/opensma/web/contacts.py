@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -90,7 +91,7 @@ class ContactPages:
 
     def _contact(self, account_id: str, given: Mapping[str, str]) -> Contact:
         return Contact(
-            contacts.new_id(), account_id, Kind(given["kind"]), given["day"],
+            f"ct-{secrets.token_hex(8)}", account_id, Kind(given["kind"]), given["day"],
             Means(given["means"]), bool(given["changed"]), given["note"],
             CURRENT.get().user_id, int(datetime.now(UTC).timestamp()),
         )  # fmt: skip
