@@ -5,14 +5,14 @@ import re
 import pytest
 from starlette.testclient import TestClient
 from tests.web.shown import Shown
-from tests.web.signed import Signed, signed
+from tests.web.signed import Signed, copied
 
 from opensma.book.visible import find_viewer, visible_accounts
 
 
 @pytest.fixture(scope="module")
-def gated(portal: Shown) -> Signed:
-    return signed(portal)
+def gated(portal: Shown, tmp_path_factory: pytest.TempPathFactory) -> Signed:
+    return copied(portal, tmp_path_factory.mktemp("copy"))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 from tests.web.shown import Shown
-from tests.web.signed import Signed, signed
+from tests.web.signed import Signed, copied
 from tests.web.test_axe import who_may
 
 from opensma.access import schema
@@ -33,8 +33,8 @@ FORM = ("what", "which", "reason", "account", "verdict", "code", "state", "note"
 
 
 @pytest.fixture(scope="module")
-def gated(portal: Shown) -> Signed:
-    return signed(portal)
+def gated(portal: Shown, tmp_path_factory: pytest.TempPathFactory) -> Signed:
+    return copied(portal, tmp_path_factory.mktemp("copy"))
 
 
 def reached(gated: Signed) -> list[Screen]:

@@ -1,37 +1,29 @@
 """Personalise: what an owner sees before asking is what holds after approving (P13, rule 3a-4)."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 from tests.web.shown import Shown
-from tests.web.signed import Signed
+from tests.web.signed import Signed, copied
 
 from opensma.access import requests
 from opensma.access.audit import lines_of
 from opensma.book.gain_budgets import read_budgets
 from opensma.book.master import AccountRecord, Restriction, all_records, some_records
-from opensma.book.store import Book, open_book
+from opensma.book.store import Book
 from opensma.book.visible import find_viewer, visible_accounts
 from opensma.trade.change_text import read_change
 from opensma.trade.standing import standing
 from opensma.trade.what_if import Change, what_if
-from opensma.web import create_app
 from opensma.web.what_if import ON_FILE, Desk
 
 
 @pytest.fixture
 def gated(portal: Shown, tmp_path: Path) -> Signed:
     """A copy of the book, since approving writes to it, with sign-in."""
-    assert portal.book.path is not None
-    for ending in ("", "-wal"):
-        source = Path(f"{portal.book.path}{ending}")
-        if source.exists():
-            shutil.copy(source, tmp_path / f"book.db{ending}")
-    book = open_book(str(tmp_path / "book.db"))
-    return Signed(create_app(book, portal.market, sign_in=True))
+    return copied(portal, tmp_path)
 
 
 @pytest.fixture
