@@ -27,6 +27,7 @@ from opensma.growth.credit_paths import PathTable, read_paths
 from opensma.growth.revenue import AccountMonths, split_cents, tranche_shares
 from opensma.growth.warehouse.schema import BILLION
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # what tests invent is measured here
 MOST_FOR_PEERS = 200_000  # beyond it a peer takes minutes
 
 
@@ -90,19 +91,9 @@ def _do_attribution(table: Any) -> object:
 
 def measure_tranches(seed: int) -> dict[str, object]:
     """Split fee rows by the money that earned them (T1 to T5), to the cent (R3)."""
-    rng = np.random.default_rng(seed)
-    accounts, months = 3_600, 60
-    rows = np.zeros((accounts, months, 4), dtype=np.int64)
-    begin = np.zeros(accounts, dtype=np.int64)
-    for month in range(months):
-        opens = (begin == 0) & (rng.random(accounts) < 0.03)
-        adds = (begin > 0) & (rng.random(accounts) < 0.07)
-        flow = np.where(opens, 50_000_000, np.where(adds, 5_000_000, 0))
-        takes = (begin > 0) & ~adds & (rng.random(accounts) < 0.03)
-        flow = np.where(takes, -begin // 5, flow)
-        market = (np.where(begin > 0, begin, flow) * rng.normal(0.006, 0.03, accounts)).astype(int)
-        rows[:, month] = np.stack([begin, flow, market, begin + flow + market], axis=1)
-        begin = begin + flow + market
+    from tests.growth.programme import lives
+
+    rows = lives(3_600, 60, seed)
     account, month_of = np.nonzero(rows[..., 3] > 0)
     fees = rows[account, month_of, 3] // 2000
 
@@ -116,7 +107,6 @@ def measure_tranches(seed: int) -> dict[str, object]:
 
 def measure_pack(seed: int) -> dict[str, object]:
     """The CFO pack of 3,000 accounts over 60 months, from files and a book's tables to the page."""
-    sys.path.insert(0, str(Path(__file__).parent.parent))
     from tests.growth.programme import load_tables, programme
 
     from opensma.growth.journeys import Rules

@@ -37,6 +37,23 @@ def write_csv(folder: Path, name: str, rows: list[tuple[Any, ...]]) -> None:
         writer.writerows(["" if v is None else v for v in row] for row in rows)
 
 
+def lives(accounts: int, months: int, seed: int) -> Any:
+    """Begin, flow, market and end of accounts by month (accounts, months, 4), in cents."""
+    rng = np.random.default_rng(seed)
+    rows = np.zeros((accounts, months, 4), dtype=np.int64)
+    begin = np.zeros(accounts, dtype=np.int64)
+    for month in range(months):
+        opens = (begin == 0) & (rng.random(accounts) < 0.03)
+        adds = (begin > 0) & (rng.random(accounts) < 0.07)
+        flow = np.where(opens, 50_000_000, np.where(adds, 5_000_000, 0))
+        takes = (begin > 0) & ~adds & (rng.random(accounts) < 0.03)
+        flow = np.where(takes, -begin // 5, flow)
+        market = (np.where(begin > 0, begin, flow) * rng.normal(0.006, 0.03, accounts)).astype(int)
+        rows[:, month] = np.stack([begin, flow, market, begin + flow + market], axis=1)
+        begin = begin + flow + market
+    return rows
+
+
 def programme(
     accounts: int, months: int, seed: int, *, every: int = 3, starts: int | None = None,
     closing: float = 0.012,

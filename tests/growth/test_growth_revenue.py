@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.growth.programme import load_tables, programme
+from tests.growth.programme import lives, load_tables, programme
 
 from opensma.growth.journeys import Rules
 from opensma.growth.publish import publish
@@ -106,19 +106,7 @@ def test_an_account_that_comes_back_starts_a_new_tranche() -> None:
 
 def test_t5_a_quarter_of_a_million_tranche_rows_keep_every_cent() -> None:
     """Lives of 3,600 accounts over 60 months (their time: `benchmarks/growth.py`)."""
-    rng = np.random.default_rng(5)
-    accounts, count = 3_600, 60
-    rows = np.zeros((accounts, count, 4), dtype=np.int64)
-    begin = np.zeros(accounts, dtype=np.int64)
-    for month in range(count):
-        opens = (begin == 0) & (rng.random(accounts) < 0.03)
-        adds = (begin > 0) & (rng.random(accounts) < 0.07)
-        flow = np.where(opens, 50_000_000, np.where(adds, 5_000_000, 0))
-        takes = (begin > 0) & ~adds & (rng.random(accounts) < 0.03)
-        flow = np.where(takes, -begin // 5, flow)
-        market = (np.where(begin > 0, begin, flow) * rng.normal(0.006, 0.03, accounts)).astype(int)
-        rows[:, month] = np.stack([begin, flow, market, begin + flow + market], axis=1)
-        begin = begin + flow + market
+    rows = lives(3_600, 60, seed=5)
     account, month = np.nonzero(rows[..., 3] > 0)
     shares = tranche_shares(grid(*rows), account, month)
     fees = rows[account, month, 3] // 2000

@@ -1,28 +1,20 @@
 """Who can see an account and who looked (P27); an owner gives and takes back access (P28)."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 from tests.web.shown import Shown
-from tests.web.signed import Signed
+from tests.web.signed import Signed, copied
 
 from opensma.book.grants import people
-from opensma.book.store import open_book
 from opensma.book.visible import find_viewer, visible_accounts
-from opensma.web import create_app
 
 
 @pytest.fixture
 def gated(portal: Shown, tmp_path: Path) -> Signed:
-    assert portal.book.path is not None
-    for ending in ("", "-wal"):
-        source = Path(f"{portal.book.path}{ending}")
-        if source.exists():
-            shutil.copy(source, tmp_path / f"book.db{ending}")
-    return Signed(create_app(open_book(str(tmp_path / "book.db")), portal.market, sign_in=True))
+    return copied(portal, tmp_path)
 
 
 @pytest.fixture

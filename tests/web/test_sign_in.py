@@ -305,6 +305,16 @@ def test_a_person_is_invited_and_signs_in_without_script(gated: Signed, browser:
         context.close()
 
 
+def with_a_device(context: Any, page: Any) -> None:
+    """A virtual authenticator that checks its person by itself."""
+    devtools = context.new_cdp_session(page)
+    devtools.send("WebAuthn.enable")
+    options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True,
+               "hasUserVerification": True, "isUserVerified": True,
+               "automaticPresenceSimulation": True}  # fmt: skip
+    devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+
 @pytest.mark.slow
 def test_a_passkey_is_added_and_lets_in(gated: Signed, browser: object) -> None:
     from playwright.sync_api import Browser, expect
@@ -314,12 +324,7 @@ def test_a_passkey_is_added_and_lets_in(gated: Signed, browser: object) -> None:
         site = address.replace("127.0.0.1", "localhost")  # an address has no passkeys
         context = browser.new_context()
         page = context.new_page()
-        devtools = context.new_cdp_session(page)
-        devtools.send("WebAuthn.enable")
-        options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True,
-                   "hasUserVerification": True, "isUserVerified": True,
-                   "automaticPresenceSimulation": True}  # fmt: skip
-        devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        with_a_device(context, page)
         page.goto(f"{site}/sign-in")
         page.get_by_label("User").fill("manager")
         page.get_by_label("Password").fill(PASSWORD)
@@ -478,12 +483,7 @@ def test_a_person_is_invited_and_needs_no_password(gated: Signed, browser: objec
     with serving(gated.app) as address, browser.new_context() as context:
         site = address.replace("127.0.0.1", "localhost")  # an address has no passkeys
         page = context.new_page()
-        devtools = context.new_cdp_session(page)
-        devtools.send("WebAuthn.enable")
-        options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True,
-                   "hasUserVerification": True, "isUserVerified": True,
-                   "automaticPresenceSimulation": True}  # fmt: skip
-        devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        with_a_device(context, page)
         page.goto(f"{site}/invitation#{word}")
         page.get_by_role("button", name="Continue").click()
         page.get_by_role("button", name="Use a passkey instead").click()

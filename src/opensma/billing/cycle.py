@@ -88,6 +88,14 @@ class Period:
         return Period(self.year - 1, self.frequency, self.frequency.per_year)
 
 
+def newest_quarters(day: date, count: int) -> list[Period]:
+    """The quarter of a day and those before it, the newest first."""
+    found = [Period(day.year, Frequency.QUARTERLY, (day.month + 2) // 3)]
+    while len(found) < count:
+        found.append(found[-1].previous)
+    return found
+
+
 def parse_period(text: str) -> Period:
     """A period by its name; InputError billing.period for anything else."""
     found = _FORM.fullmatch(text.strip().upper())

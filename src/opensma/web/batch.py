@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -17,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from opensma.billing.cycle import Frequency, Period, parse_period
+from opensma.billing.cycle import newest_quarters, parse_period
 from opensma.book.invoices import lines_of, live_invoices
 from opensma.book.master import AccountRecord
 from opensma.book.rights import Right
@@ -57,11 +58,7 @@ class Batch:
         words = request.query_params.get("q", "").strip()[:100]
         names = self._chosen(words, Right.DOCUMENTS)
         newest = date.fromordinal(int(self.portal.market.days[-1]))
-        quarter = Period(newest.year, Frequency.QUARTERLY, (newest.month + 2) // 3)
-        periods: list[str] = []
-        while len(periods) < _QUARTERS:
-            periods.append(quarter.name)
-            quarter = quarter.previous
+        periods = [one.name for one in newest_quarters(newest, _QUARTERS)]
         years = [str(newest.year - n) for n in range(4)]
         return self.portal.page(
             "batch.html", q=words, count=len(names), most=MOST, installed=installed(),
@@ -116,28 +113,21 @@ class Batch:
 
     def _statements(self, name: str, names: list[str]) -> list[Made]:
         period = parse_period(name)
-        desk, found = open_desk(self.portal.book, self.portal.market, period), []
-        for account in names:
-            try:
-                pdf = render("statement", statement_data(desk, account), period.end)
-            except InputError as error:
-                found.append(Made(account, "", b"", error.message))
-            else:
-                found.append(Made(account, f"statement-{account}-{name}.pdf", pdf))
-        return found
+        desk = open_desk(self.portal.book, self.portal.market, period)
+
+        def make(account: str) -> bytes:
+            return render("statement", statement_data(desk, account), period.end)
+
+        return _each(names, make, "statement", name)
 
     def _tax_packs(self, year: str, names: list[str]) -> list[Made]:
         if not (year.isascii() and year.isdigit() and len(year) == 4):
             raise HTTPException(404)
-        found = []
-        for account in names:
-            try:
-                pdf = tax_pack_pdf(self.portal.book, account, int(year), self.portal.viewer)
-            except InputError as error:
-                found.append(Made(account, "", b"", error.message))
-            else:
-                found.append(Made(account, f"tax-pack-{account}-{year}.pdf", pdf))
-        return found
+
+        def make(account: str) -> bytes:
+            return tax_pack_pdf(self.portal.book, account, int(year), self.portal.viewer)
+
+        return _each(names, make, "tax-pack", year)
 
     def _invoices(self, name: str, names: list[str]) -> list[Made]:
         """Invoices of the period that name nobody but these accounts."""
@@ -156,6 +146,19 @@ class Batch:
         billed = {account for made in found for account in named[made.file[8:-4]]}
         rest = [Made(name, "", b"", "No invoice of the period.") for name in names]
         return found + [made for made in rest if made.account_id not in billed]
+
+
+def _each(names: list[str], make: Callable[[str], bytes], kind: str, period: str) -> list[Made]:
+    """One document for each account, or why there is none."""
+    found = []
+    for account in names:
+        try:
+            pdf = make(account)
+        except InputError as error:
+            found.append(Made(account, "", b"", error.message))
+        else:
+            found.append(Made(account, f"{kind}-{account}-{period}.pdf", pdf))
+    return found
 
 
 def zipped(made: list[Made]) -> bytes:

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from opensma.access.audit import Action, Line, record
 from opensma.access.store import Access
 from opensma.billing.bridge import STEPS
-from opensma.billing.cycle import Frequency, Period, parse_period
+from opensma.billing.cycle import Period, newest_quarters, parse_period
 from opensma.billing.desk import payee_totals, preview, release, release_held
 from opensma.book.store import Book
 from opensma.errors import InputError
@@ -73,11 +73,7 @@ class BillingRun:
 
     def _page(self, asked: str, error: InputError | None) -> Response:
         newest = date.fromordinal(int(self.portal.market.days[-1]))
-        quarter = Period(newest.year, Frequency.QUARTERLY, (newest.month + 2) // 3)
-        periods: list[str] = []
-        while len(periods) < _QUARTERS:
-            periods.append(quarter.name)
-            quarter = quarter.previous
+        periods = [one.name for one in newest_quarters(newest, _QUARTERS)]
         made = preview(self.whole, self._period(asked)) if asked else None
         drafts = [] if made is None else made.invoices
         return self.portal.page(
