@@ -1,13 +1,17 @@
 """The Documents page, its downloads and the composite page: what is theirs, and nothing else."""
 
 import re
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 from tests.report.documents.papers import TYPST, text_of
 from tests.viewers import owner
 from tests.web.shown import Shown
+from tests.web.signed import copied
 
+from opensma.book.runs import ExceptionRecord, add_exceptions, latest_run
+from opensma.measure.composite_book import OUTLIER_CODE, OUTLIER_STAGE
 from opensma.report.words import money
 from opensma.web import create_app, documents
 
@@ -82,3 +86,19 @@ def test_without_typst_the_page_says_what_to_install(
     page = portal.get(f"/accounts/{portal.busiest}/documents").text
     assert "pip install" in page
     assert not _links(page)
+
+
+def test_the_composite_page_names_members_that_stand_apart(portal: Shown, tmp_path: Path) -> None:
+    gated = copied(portal, tmp_path)
+    book, account = gated.app.state.gate.book, portal.view.rows[0].account.account_id
+    manager = gated.client("manager")
+    assert "None is on record" in manager.get("/composite").text
+    with book.write() as connection:
+        run = latest_run(connection)
+        assert run is not None
+        why = "2024-12: +99 bp from composite x, most likely restrictions: it excludes 31%."
+        found = ExceptionRecord(run.run_id, OUTLIER_STAGE, account, OUTLIER_CODE, why, "Look.")
+        add_exceptions(connection, [found])
+    page = manager.get("/composite").text
+    assert why in page
+    assert f"/accounts/{account}/performance" in page

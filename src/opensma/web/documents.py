@@ -6,7 +6,7 @@ be kept. Every address asks first whether the viewer may see the account.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
 from http import HTTPStatus
@@ -26,18 +26,21 @@ from opensma.book.rights import Right
 from opensma.book.store import Book, Connection
 from opensma.book.visible import seen_account, visible_accounts
 from opensma.errors import InputError
-from opensma.measure.composite_book import record_of
+from opensma.measure.composite_book import OUTLIER_CODE, record_of
+from opensma.measure.composite_record import CompositeRecord
 from opensma.report.documents.composite import composite_data, composite_pdf
 from opensma.report.documents.desk import last_whole_period, open_desk
 from opensma.report.documents.invoice import invoice_pdf
 from opensma.report.documents.render import installed, render
 from opensma.report.documents.statement import statement_data
 from opensma.report.documents.tax_pack import tax_pack_pdf
+from opensma.web.kept import version_of
 
 if TYPE_CHECKING:
     from opensma.web.portal import Portal
 
 _QUARTERS_SHOWN = 20
+_OUTLIERS_SHOWN = 50
 TAKEN = ("statement", "tax-pack", "invoice")  # screens of the log
 
 
@@ -57,6 +60,7 @@ class Papers:
     portal: Portal
     whole: Book  # not only what the viewer may read
     access: Access
+    _kept: dict[str, tuple[object, CompositeRecord]] = field(default_factory=dict)
 
     def page(self, request: Request) -> Response:
         """What there is for one account, with a link for each document."""
@@ -117,14 +121,25 @@ class Papers:
     def composite(self, _request: Request) -> Response:
         """The composite's definition, years, disclosures and corrections."""
         self.must_see_all()
-        record = record_of(self.portal.book, self.portal.market, None)
-        data = composite_data(record, self._firm())
-        return self.portal.page("composite.html", data=data, installed=installed())
+        data = composite_data(self._record(), self._firm())
+        apart = [e for e in self.portal.program_seen().exceptions if e.code == OUTLIER_CODE]
+        return self.portal.page(
+            "composite.html", data=data, installed=installed(), outliers=apart[:_OUTLIERS_SHOWN],
+            outliers_total=len(apart),
+        )  # fmt: skip
+
+    def _record(self) -> CompositeRecord:
+        """Made again only when the book has changed."""
+        version, kept = version_of(self.whole), self._kept.get("record")
+        if kept is None or version is None or kept[0] != version:
+            kept = version, record_of(self.portal.book, self.portal.market, None)
+            self._kept["record"] = kept
+        return kept[1]
 
     def composite_file(self, _request: Request) -> Response:
         """The same as PDF."""
         self.must_see_all()
-        record = record_of(self.portal.book, self.portal.market, None)
+        record = self._record()
         return _file(composite_pdf(record, self._firm()), f"composite-{record.rules.name}.pdf")
 
     def _seen(self, request: Request) -> AccountRecord:
