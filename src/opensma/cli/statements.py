@@ -1,4 +1,4 @@
-"""`sma statements`: quarterly statements of accounts as PDF."""
+"""`sma statements`: quarterly statements and tax packs of accounts as PDF."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from opensma.cli.day import market_option
 from opensma.cli.output import (
+    Decorator,
     book_option,
     emit_json,
     json_option,
@@ -25,17 +26,10 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-@click.group("statements")
-def group() -> None:
-    """Statements of a period for clients, as PDF."""
-
-
-@group.command("run")
-@click.option("--period", "period_name", required=True, metavar="NAME", help="As 2024Q4.")
-@click.option(
+account_option: Decorator = click.option(
     "--account", "account_ids", multiple=True, metavar="ID", help="Only this one; repeatable."
 )
-@click.option(
+out_option: Decorator = click.option(
     "--out",
     "folder",
     required=True,
@@ -43,6 +37,17 @@ def group() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the files and their index go; a file there is never written over.",
 )
+
+
+@click.group("statements")
+def group() -> None:
+    """Statements of a period and tax packs of a year for clients, as PDF."""
+
+
+@group.command("run")
+@click.option("--period", "period_name", required=True, metavar="NAME", help="As 2024Q4.")
+@account_option
+@out_option
 @book_option
 @market_option
 @workers_option
@@ -77,7 +82,40 @@ def run_command(
     return 1 if made.refused else 0
 
 
-def _print(made: Issued, folder: Path) -> None:
+@group.command("tax-packs")
+@click.argument("year", metavar="YEAR", type=click.IntRange(1990, 2100))
+@account_option
+@out_option
+@book_option
+@workers_option
+@json_option
+def tax_packs_command(
+    year: int,
+    account_ids: tuple[str, ...],
+    folder: Path,
+    book: str,
+    workers: int | None,
+    as_json: bool,
+) -> int:
+    """Write the tax packs of a year: sales by form, wash sales, dividends, carryforward.
+
+    As `run` does its statements, with the same index. `sma tax pack` writes one alone.
+    """
+    from opensma.report.documents.issue import issue_tax_packs
+    from opensma.workers import default_workers
+
+    with progress(len(account_ids) or 1, "Tax packs") as advance:
+        made = issue_tax_packs(
+            book, year, account_ids, folder, workers or default_workers(), advance
+        )
+    if as_json:
+        emit_json(plain(made))
+    else:
+        _print(made, folder, "Tax packs")
+    return 1 if made.refused else 0
+
+
+def _print(made: Issued, folder: Path, what: str = "Statements") -> None:
     replaced = [row for row in made.rows if row.supersedes]
     if replaced:
         rows = [(row.document, row.version, row.file) for row in replaced[:_SHOWN]]
@@ -88,7 +126,7 @@ def _print(made: Issued, folder: Path) -> None:
     if max(len(replaced), len(made.refused)) > _SHOWN:
         note("More rows: --json has all of them.")
     click.echo(
-        f"Statements issued: {len(made.rows):,}; the same as before: {len(made.unchanged):,}; "
+        f"{what} issued: {len(made.rows):,}; the same as before: {len(made.unchanged):,}; "
         f"not issued: {len(made.refused):,}; not funded yet: {len(made.not_funded):,}. "
         f"Folder: {folder}"
     )

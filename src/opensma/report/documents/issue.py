@@ -1,4 +1,4 @@
-"""Issuing: a period's statements for many accounts, and the index that says what was issued.
+"""Issuing: statements or tax packs of many accounts, and the index that says what was issued.
 
 `index.json` beside the files has one row for each document ever issued there: SHA-256, template
 version, data hash, engine version and what it supersedes (P19). Rows are only ever added, a file
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +19,9 @@ from typing import Any
 from opensma import __version__
 from opensma.billing.cycle import Period, parse_period
 from opensma.book.market_link import market_of
+from opensma.book.master import AccountRecord, all_records
 from opensma.book.store import Book, open_book
+from opensma.book.taxviews import tax_year
 from opensma.errors import InputError
 from opensma.report.documents.desk import Desk, open_desk
 from opensma.report.documents.render import (
@@ -28,11 +31,12 @@ from opensma.report.documents.render import (
     template_version,
 )
 from opensma.report.documents.statement import statement_data
+from opensma.report.documents.tax_pack import tax_pack_data
 from opensma.workers import Workers, map_shards
 
 INDEX = "index.json"
 _SHARD = 10  # accounts; small, so that no worker ends long after the others
-_QUIET = "statement.not_funded"  # no fault: there is nothing to state yet
+_QUIET = ("statement.not_funded", "tax.as_of")  # no fault: there is nothing to state yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,10 @@ class Issued:
 class _Order:
     """What every worker has to know."""
 
+    kind: str  # statement or tax_pack
     book_url: str
     market: str | None
-    period: str
+    period: str  # 2024Q4; of tax packs the year
     folder: str
 
 
@@ -94,10 +99,38 @@ def issue_statements(
     Without `account_ids` every account of the book; one that was not funded yet has none.
     """
     must_have_typst()
-    order = _Order(book_url, None if market is None else str(market), period.name, str(folder))
+    where = None if market is None else str(market)
+    order = _Order("statement", book_url, where, period.name, str(folder))
     _desk.cache_clear()  # the book may have changed since the last order
     desk = _desk(order)  # refuses before anything is written
-    unknown = [name for name in account_ids if name not in desk.accounts]
+    return _issue_all(order, account_ids, set(desk.accounts), workers, advance)
+
+
+def issue_tax_packs(
+    book_url: str,
+    year: int,
+    account_ids: Sequence[str],
+    folder: Path,
+    workers: Workers = 1,
+    advance: Callable[[int], None] = lambda _steps: None,
+) -> Issued:
+    """Write the tax packs of a year into a folder, as `issue_statements` does its statements."""
+    must_have_typst()
+    order = _Order("tax_pack", book_url, None, str(year), str(folder))
+    _book.cache_clear()
+    with open_book(book_url).read() as connection:
+        known = {a.account_id for a in all_records(connection, AccountRecord)}
+    return _issue_all(order, account_ids, known, workers, advance)
+
+
+def _issue_all(
+    order: _Order,
+    account_ids: Sequence[str],
+    accounts: set[str],
+    workers: Workers,
+    advance: Callable[[int], None],
+) -> Issued:
+    unknown = [name for name in account_ids if name not in accounts]
     if unknown:
         raise InputError(
             "account.unknown",
@@ -105,12 +138,12 @@ def issue_statements(
             where=unknown[0],
             remedy="sma account list shows the accounts.",
         )
-    wanted = sorted(set(account_ids) or desk.accounts)
+    wanted, folder = sorted(set(account_ids) or accounts), Path(order.folder)
     folder.mkdir(parents=True, exist_ok=True)
     index = read_index(folder)
     before = {row.document: row for row in index}
     shards = [
-        [(name, before.get(_document(period.name, name))) for name in wanted[i : i + _SHARD]]
+        [(name, before.get(_document(order, name))) for name in wanted[i : i + _SHARD]]
         for i in range(0, len(wanted), _SHARD)
     ]
     made: list[DocumentRow] = []
@@ -125,7 +158,7 @@ def issue_statements(
         advance(len(shard))
     write_index(folder, [*index, *made])
     explicit = bool(account_ids)
-    quiet = tuple(r.account_id for r in refused if r.code == _QUIET and not explicit)
+    quiet = tuple(r.account_id for r in refused if r.code in _QUIET and not explicit)
     loud = tuple(r for r in refused if r.account_id not in quiet)
     return Issued(tuple(made), tuple(kept), loud, quiet)
 
@@ -192,8 +225,14 @@ def _write(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-def _document(period: str, account_id: str) -> str:
-    return f"statement/{period}/{account_id}"
+def _document(order: _Order, account_id: str) -> str:
+    return f"{order.kind.replace('_', '-')}/{order.period}/{account_id}"
+
+
+@lru_cache(maxsize=1)
+def _book(url: str) -> Book:
+    """A worker opens the book once."""
+    return open_book(url)
 
 
 @lru_cache(maxsize=1)
@@ -211,11 +250,18 @@ def _issue_some(
 
 
 def _issue(order: _Order, account_id: str, old: DocumentRow | None) -> DocumentRow | Refused:
-    desk = _desk(order)
     try:
-        data = statement_data(desk, account_id)
+        data, day = _data(order, account_id)
     except InputError as error:
         return Refused(account_id, error.code, error.message, error.remedy)
-    pdf = render("statement", data, desk.period.end)
-    document = _document(order.period, account_id)
-    return put_document(Path(order.folder), document, "statement", data, pdf, old)
+    pdf, document = render(order.kind, data, day), _document(order, account_id)
+    return put_document(Path(order.folder), document, order.kind, data, pdf, old)
+
+
+def _data(order: _Order, account_id: str) -> tuple[dict[str, Any], date]:
+    """What the document says, and the day that it bears."""
+    if order.kind == "statement":
+        desk = _desk(order)
+        return statement_data(desk, account_id), desk.period.end
+    book, year = _book(order.book_url), int(order.period)
+    return tax_pack_data(book, tax_year(book, account_id, year)), date(year, 12, 31)
