@@ -93,7 +93,11 @@ def test_a_break_on_purpose_ends_with_exit_code_one(sma: Sma) -> None:
     assert bad
     assert all("shapley" in c["name"] for c in bad)
     assert "with a difference" in sma("tie", code=1)
-    assert sma.json("report", "--out", str(sma.folder / "out"), code=1)["broken"] > 0
+    told = sma.json("report", "--out", str(sma.folder / "out"), code=1)
+    assert told["broken"] > 0
+    assert [Path(f).name for f in told["files"]] == ["ties.csv"]  # no pack is built
+    assert sorted(p.name for p in (sma.folder / "out").iterdir()) == ["ties.csv"]
+    assert "No pack was written" in sma("report", "--out", str(sma.folder / "out"), code=1)
 
 
 def test_the_same_book_and_seed_give_the_same_files(sma: Sma) -> None:

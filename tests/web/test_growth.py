@@ -79,3 +79,28 @@ def test_without_a_warehouse_it_says_what_to_do(
     page = client.get("/growth")
     assert page.status_code == 200
     assert "sma growth demo" in page.text
+
+
+def test_the_pack_can_be_kept_as_pdf(gated: Signed) -> None:
+    pytest.importorskip("typst", reason="typst is not installed")
+    client = gated.client("growth")
+    answer = client.get("/growth.pdf")
+    assert answer.headers["content-type"] == "application/pdf"
+    assert answer.content.startswith(b"%PDF")
+    assert gated.client("growth", ago=1200).get("/growth.pdf").status_code == 303  # step up
+
+
+def test_where_something_does_not_tie_there_is_no_page(
+    portal: Shown, warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "w.growth"
+    copy.write_bytes(warehouse.read_bytes())
+    connection = open_warehouse(copy)
+    connection.execute("UPDATE revenue SET amount_c = amount_c + 1 WHERE rowid = 0")
+    connection.close()
+    monkeypatch.setenv("OPENSMA_GROWTH", str(copy))
+    client = Signed(create_app(portal.book, portal.market, sign_in=True)).client("growth")
+    page = client.get("/growth").text
+    assert "checks have a difference" in page
+    assert "Net revenue billed" not in page
+    assert client.get("/growth.pdf").status_code == 404

@@ -33,8 +33,8 @@ def report_command(
 ) -> int:  # fmt: skip
     """Write the CFO pack: bridge, revenue by channel, cost of new groups, cohorts, ties.
 
-    One HTML file without scripts, made to be printed, and a CSV of every table. Exit code 1 when
-    something does not tie: the pack says where.
+    One HTML file without scripts, the same as PDF (needs the extra `documents`), and a CSV of every
+    table. Where anything does not tie no pack is written, only ties.csv, and the exit code is 1.
     """
     from opensma.growth.pack import make_pack
     from opensma.growth.pack_data import Options
@@ -50,6 +50,12 @@ def report_command(
     if as_json:
         emit_json({"files": [str(f) for f in files], "checks": len(pack.checks), "broken": bad})
     else:
-        click.echo(f"{files[0]} and {len(files) - 1} tables beside it.")
-        click.echo(f"{len(pack.checks):,} checks, {bad:,} with a difference.")
+        if bad:
+            click.echo(f"No pack was written: {bad:,} of {len(pack.checks):,} checks have a ")
+            click.echo(f"difference. They are in {files[0]}; sma growth tie lists them.")
+            return 1
+        tables = sum(file.suffix == ".csv" for file in files)
+        named = " and ".join(str(file) for file in files if file.suffix != ".csv")
+        click.echo(f"{named}, with {tables} tables beside.")
+        click.echo(f"{len(pack.checks):,} checks, 0 with a difference.")
     return 1 if bad else 0

@@ -12,11 +12,13 @@ from opensma.growth import pack_data as data
 from opensma.growth.economics import AcquisitionCost, Bridge, acquisition_cost, over
 from opensma.growth.journeys import MODELS
 from opensma.growth.pack_page import Figure, Page, Section, page_html
+from opensma.growth.pack_pdf import pack_pdf
 from opensma.growth.pack_tables import DASH, MINUS, Cell, Column, Table, columns, sums
 from opensma.growth.pack_value import closure, segment_values
 from opensma.growth.ties import Check, broken, tie_checks
 from opensma.growth.warehouse.schema import UNATTRIBUTED
 from opensma.growth.warehouse.store import setting
+from opensma.report.documents.render import installed
 
 if TYPE_CHECKING:
     from opensma.growth.warehouse.store import Connection
@@ -37,11 +39,19 @@ class Pack:
     checks: tuple[Check, ...]
 
     def write(self, folder: Path) -> list[Path]:
-        """One HTML file and a CSV of every table."""
+        """One HTML file, the same as PDF where Typst is installed, and a CSV of every table.
+
+        Where anything does not tie there is no pack: only the table of the differences.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "growth.html"
-        path.write_text(page_html(self.page), encoding="utf-8")
-        return [path, *(table.write(folder) for table in self.tables)]
+        if broken(self.checks):
+            return [table.write(folder) for table in self.tables if table.name == "ties"]
+        made = [folder / "growth.html"]
+        made[0].write_text(page_html(self.page), encoding="utf-8")
+        if installed():
+            made.append(folder / "growth.pdf")
+            made[1].write_bytes(pack_pdf(self.page))
+        return [*made, *(table.write(folder) for table in self.tables)]
 
 
 @dataclass(frozen=True, slots=True)

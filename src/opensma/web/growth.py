@@ -17,9 +17,11 @@ from starlette.responses import Response
 from opensma.errors import InputError
 from opensma.growth.pack import Pack, make_pack
 from opensma.growth.pack_data import Options
+from opensma.growth.pack_pdf import pack_pdf
 from opensma.growth.pack_tables import Kind, Table, cell
 from opensma.growth.ties import broken
 from opensma.growth.warehouse.store import open_warehouse
+from opensma.report.documents.render import installed
 from opensma.web.events import Events
 from opensma.web.portal import Portal
 from opensma.web.tables import whole
@@ -62,25 +64,45 @@ class GrowthPages:
     def show(self, request: Request) -> Response:
         """Every section of the pack; why there is none where there is no warehouse."""
         try:
-            pack = self.kept.pack()
+            pack = self._whole()
         except InputError as error:
             return self.portal.page("growth.html", pack=None, error=error)
         return self.portal.page(
             "growth.html", pack=pack.page, error=None, rows=self._rows(whole(request.scope)),
-            heads=heads, differences=len(broken(pack.checks)), checks=len(pack.checks),
+            heads=heads, checks=len(pack.checks), installed=installed(),
         )  # fmt: skip
 
     def chart(self, request: Request) -> Response:
         """One chart of the pack as SVG."""
         section, number = (int(request.path_params[name]) for name in ("section", "number"))
         try:
-            charts = self.kept.pack().page.sections[section].charts
+            charts = self._whole().page.sections[section].charts
             svg = charts[number][1]
         except (InputError, IndexError):
             raise HTTPException(HTTPStatus.NOT_FOUND) from None
         if 'xmlns="' not in svg:
             svg = svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
         return Response(svg, media_type="image/svg+xml")
+
+    def file(self, _request: Request) -> Response:
+        """The pack as PDF."""
+        try:
+            page = self._whole().page
+        except InputError:
+            raise HTTPException(HTTPStatus.NOT_FOUND) from None
+        name = f"growth-{page.as_of}.pdf"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(pack_pdf(page), media_type="application/pdf", headers=headers)
+
+    def _whole(self) -> Pack:
+        """The pack; InputError where something in it does not tie, as nothing may rest on it."""
+        pack = self.kept.pack()
+        if bad := len(broken(pack.checks)):
+            raise InputError(
+                "growth.no_tie", f"{bad:,} of {len(pack.checks):,} checks have a difference.",
+                where="warehouse", remedy="sma growth tie lists them; sma growth publish may help.",
+            )  # fmt: skip
+        return pack
 
     def _rows(self, every: bool) -> Callable[[Table], list[list[str]]]:
         def rows(table: Table) -> list[list[str]]:

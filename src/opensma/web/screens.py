@@ -129,8 +129,12 @@ def growth_screens() -> list[Screen]:
     grow, chart = needs(Right.GROWTH), "/growth/chart-{section:int}-{number:int}.svg"
     return [
         Screen("/growth", "growth", lambda p, r: p.growth.show(r), grow),
+        Screen(
+            "/growth.pdf", "growth-file", lambda p, r: p.growth.file(r),
+            needs(Right.GROWTH, export=True),
+        ),
         Screen(chart, "growth-pack-chart", lambda p, r: p.growth.chart(r), grow),
-    ]
+    ]  # fmt: skip
 
 
 def desk_screens() -> list[Screen]:
