@@ -84,6 +84,16 @@ def test_nothing_can_be_changed_in_the_owners_name(
     assert "Sell everything." not in gated.client("one-only").get(f"{base}/requests").text
 
 
+def test_a_fresh_proof_can_be_given_meanwhile(
+    seeing: TestClient, mine: list[AccountRecord]
+) -> None:
+    """By the same person alone: a proof belongs to who really sits there."""
+    assert seeing.post("/sign-in/passkey/options", data=word(seeing, "/")).status_code == 200
+    wrong = {"password": "not it at all", "code": "000000", **word(seeing, "/")}
+    assert seeing.post("/step-up", data=wrong).status_code == 401
+    assert "You see this as" in seeing.get(f"/accounts/{mine[0].account_id}").text
+
+
 def test_the_log_names_both(seeing: TestClient, gated: Signed, mine: list[AccountRecord]) -> None:
     base = f"/accounts/{mine[0].account_id}"
     seeing.get(f"{base}/fees")

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from opensma.web.gate import Gate
 
 # What a session may still send while it sees as somebody else: about the session alone.
-ALLOWED = frozenset({"see-as-end", "sign-out", "step-up-answer"})
+ALLOWED = frozenset({
+    "see-as-end", "sign-out", "step-up-answer", "sign-in-challenge", "sign-in-passkey",
+})  # fmt: skip
 
 
 @dataclass
