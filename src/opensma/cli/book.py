@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,9 @@ from opensma.cli.output import (
     table,
     workers_option,
 )
+
+if TYPE_CHECKING:
+    from opensma.book.store import Book
 
 _SHOWN = 50  # findings in the terminal; --json has them all
 
@@ -62,23 +66,47 @@ def init_command(book: str, market_path: Path | None, as_json: bool) -> None:
         click.echo(f"market: {market_path} ({content_hash})")
 
 
+def _has_market(book: Book) -> bool:
+    from opensma.book.market_link import market_of
+    from opensma.errors import InputError
+
+    try:
+        market_of(book)
+    except InputError:
+        return False
+    return True
+
+
 @group.command("verify")
 @book_option
 @workers_option
 @json_option
 def verify_command(book: str, workers: int | None, as_json: bool) -> int:
-    """Fold every journal again and compare all that follows; exit code 1 when something differs."""
+    """Fold every journal again and compare all that follows; exit code 1 when something differs.
+
+    Where the book knows its market, every daily value is computed again from the closes too.
+    """
     from opensma.book.store import open_book
     from opensma.book.verify import verify
     from opensma.workers import default_workers
 
     opened = open_book(book)
-    accounts = _count(book)
+    accounts, used = _count(book), workers or default_workers()
     with progress(accounts, "Verifying") as advance:
-        findings = verify(opened, workers=workers or default_workers(), progress=advance)
+        findings = verify(opened, workers=used, progress=advance)
+    valued = _has_market(opened)
+    if valued:
+        from opensma.measure.check_days import verify_days
+
+        with progress(accounts, "Daily values") as advance:
+            findings += verify_days(opened, workers=used, progress=advance)
+    else:
+        note("Daily values were not compared: the book does not know its market.")
     if as_json:
         found = [f.as_dict() for f in findings]
-        emit_json({"book": opened.label, "accounts": accounts, "findings": found})
+        emit_json({
+            "book": opened.label, "accounts": accounts, "findings": found, "values": valued,
+        })  # fmt: skip
         return 1 if findings else 0
     if not findings:
         click.echo(f"{opened.label}: {accounts:,} accounts, no difference.")
