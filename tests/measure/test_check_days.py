@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 
 from opensma.book import schema
+from opensma.book.actiondesk import post
+from opensma.book.actionfile import parse_actions
+from opensma.book.names import key_map
 from opensma.book.store import Book, open_book
 from opensma.cli import run
+from opensma.day import run_day
+from opensma.market import open_market
 from opensma.measure.check_days import verify_days
 
 
@@ -58,6 +63,26 @@ def test_a_missing_day_is_found(book: Book, small_market: Path) -> None:
     days = schema.account_days.name
     change(book, f"DELETE FROM {days} WHERE account_key = 1 AND day = '2024-11-29'")
     assert found(book, small_market) == {"days.missing": "A000001, 2024-11-29"}
+
+
+@pytest.mark.parametrize("told", ["before", "after"])
+def test_what_is_told_after_a_day_was_measured_is_no_difference(
+    book: Book, small_market: Path, told: str
+) -> None:
+    """Received in kind on a day already measured; and on the newest day, after it was measured."""
+    market = open_market(small_market)
+    day, at = market.day(-1), f"{market.day(-1)}T21:00:00+00:00"
+    with book.read() as connection:
+        row = int(key_map(connection, market).key_of_row.argmax())
+    names = "action,kind,date,account,security,quantity,acquired,basis"
+    on = market.day(-2) if told == "before" else day
+    text = f"t,transfer_in,{on},A000001,{market.security_id[row]},500,2020-02-03,5000.00"
+    if told == "after":
+        run_day(book, market, day, recorded_at=at, workers=1)
+    assert post(book, parse_actions(f"{names}\n{text}").actions, f"{day}T23:00:00+00:00").written
+    if told == "before":
+        run_day(book, market, day, recorded_at=f"{day}T23:30:00+00:00", workers=1)
+    assert found(book, small_market) == {}
 
 
 def test_the_command_compares_values_where_the_market_is_known(
