@@ -14,10 +14,19 @@ from opensma.construct.solve import solve_taxpayer
 from opensma.day import run_day
 from opensma.errors import InputError
 from opensma.market import Market, open_market
+from opensma.measure.wishes import named
 from opensma.trade.change_text import read_change
+from opensma.trade.problem import limits
 from opensma.trade.restriction_prices import restriction_prices
 from opensma.trade.standing import ReadyDay, Standing, ready_day, standing, standing_day
-from opensma.trade.what_if import Change, changed, rows_named, value_of, what_if
+from opensma.trade.what_if import (
+    Change,
+    changed,
+    rows_named,
+    scope_named,
+    value_of,
+    what_if,
+)
 
 CENTS_APART = 10  # the book rounds trade by trade, the preview once
 
@@ -277,3 +286,26 @@ def test_a_binding_cap_is_priced_by_ten_basis_points_more(stands: Standing) -> N
 
 def wish(account: str, kind: str, key: str) -> Restriction:
     return Restriction("r", account, kind, "security", key, None, "2024-01-01", None, "test")
+
+
+def test_an_issuer_is_all_of_its_share_classes(book: Book, market: Market, ready: ReadyDay) -> None:
+    """Excluded by name, asked for, kept, and the same rows on the next day."""
+    view = ready.day.view
+    group = view.group_of_key[view.key_of_row]
+    codes, counts = np.unique(group, return_counts=True)
+    shared = np.flatnonzero(group == codes[counts > 1][0])
+    ticker = ready.symbols[int(shared[0])]
+    rows = rows_named(ready, f"Issuer {ticker.lower()}")
+    assert np.flatnonzero(rows).tolist() == shared.tolist()
+    assert rows_named(ready, ticker).sum() == 1
+    scope, key = scope_named(ready, f"issuer {ticker}")
+    assert (scope, key) == ("issuer", view.security[int(shared[0])])
+    account = accounts(book)[0].account_id
+    wish = Restriction("r-1", account, "exclude", scope, key, None, "2024-01-01", None, "Wish")
+    assert limits(view, (wish,)).exclude.tolist() == rows.tolist()
+    mask = named(market, wish)
+    assert {market.security_id[i] for i in np.flatnonzero(mask)} >= {
+        view.security[int(row)] for row in shared
+    }
+    with pytest.raises(InputError, match="no security"):
+        rows_named(ready, "issuer nothing-like-it")

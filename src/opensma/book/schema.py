@@ -126,7 +126,7 @@ restrictions = _table(
     _key("restriction_id", Text),
     _need("account_id", Text, ForeignKey("accounts.account_id")),
     _need("kind"),  # exclude, no_buy, no_sell, max_weight, sector_max, sector_min, cash_reserve
-    _need("scope"),  # security, sector or theme; account of a reserve
+    _need("scope"),  # security, issuer, sector or theme; account of a reserve
     _need("scope_key"),
     Column("value_bps", Whole),
     _need("valid_from"),

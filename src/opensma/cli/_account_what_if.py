@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 @click.command("what-if")
 @click.argument("account_id", metavar="ID")
-@click.option("--exclude", multiple=True, metavar="S", help="A ticker, sector or theme; repeat.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="S",
+    help="A ticker, `issuer TICKER`, a sector or a theme; repeat.",
+)
 @click.option("--te-cap", metavar="PERCENT", help="A cap on tracking error, such as 0.75% or 75bp.")
 @click.option("--risk-aversion", metavar="X", help="A price on risk instead of a cap.")
 @click.option("--raise-cash", metavar="DOLLARS", help="Cash to be paid out.")

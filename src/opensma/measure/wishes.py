@@ -34,6 +34,8 @@ def named(market: Market, wish: Restriction) -> Bools:
     mask = np.zeros(len(market.security_id), dtype=bool)
     if wish.scope == "security" and wish.scope_key in market.index:
         mask[market.index[wish.scope_key]] = True
+    elif wish.scope == "issuer" and wish.scope_key in market.index:
+        mask |= market.group == market.group[market.index[wish.scope_key]]
     elif wish.scope == "sector" and wish.scope_key in market.sector_name:
         mask |= market.sector_code == market.sector_name.index(wish.scope_key)
     elif wish.scope == "theme" and wish.scope_key in market.themes:

@@ -265,6 +265,9 @@ def _named(day: DayView, wish: Restriction) -> Mask:
         if row is not None:
             mask[row] = True
         return mask
+    if wish.scope == "issuer":
+        row, group = day.row_of_id.get(wish.scope_key), day.group_of_key[day.key_of_row]
+        return mask if row is None else np.asarray(group == group[row])
     if wish.scope == "sector":
         mask[day.sector == _sector(day, wish)] = True
         return mask

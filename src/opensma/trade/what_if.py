@@ -19,6 +19,7 @@ from opensma.trade.problem import DayView
 from opensma.trade.standing import ReadyDay, Standing
 from opensma.units import CENTS, MICROS
 
+_ISSUER = "issuer "
 _MOST_MOVES = 10
 _BPS = 10_000
 
@@ -167,8 +168,15 @@ def changed(ready: ReadyDay, account: Account, change: Change) -> Account:
 
 
 def rows_named(ready: ReadyDay, name: str) -> Mask:
-    """Universe rows that a ticker, security id, sector or theme names, in any case of letters."""
+    """Universe rows that a ticker, security id, sector or theme names, in any case of letters.
+
+    `issuer TICKER` names every share class of the issuer.
+    """
     view, wanted = ready.day.view, name.strip().casefold()
+    if wanted.startswith(_ISSUER):
+        group = view.group_of_key[view.key_of_row]
+        classes: Mask = group == group[security_named(ready, wanted.removeprefix(_ISSUER))]
+        return classes
     for words in (ready.symbols, view.security):
         found = np.array([word.casefold() == wanted for word in words], dtype=bool)
         if found.any():
@@ -177,8 +185,10 @@ def rows_named(ready: ReadyDay, name: str) -> Mask:
 
 
 def scope_named(ready: ReadyDay, name: str) -> tuple[str, str]:
-    """Scope and key of a restriction on what a ticker, security id, sector or theme names."""
+    """Scope and key of a restriction on what a name means, as in `rows_named`."""
     view, wanted = ready.day.view, name.strip().casefold()
+    if wanted.startswith(_ISSUER):
+        return "issuer", view.security[security_named(ready, wanted.removeprefix(_ISSUER))]
     for words in (ready.symbols, view.security):
         for row, word in enumerate(words):
             if word.casefold() == wanted:
@@ -219,7 +229,8 @@ def _family(view: DayView, wanted: str, name: str) -> Mask:
         "what_if.unknown_name",
         f"'{name}' is no security, sector or theme of the day.",
         where="exclude",
-        remedy=f"Give a ticker, a sector ({', '.join(view.sector_name)})"
+        remedy="Give a ticker, `issuer TICKER` for all share classes, "
+        f"a sector ({', '.join(view.sector_name)})"
         + (f" or a theme ({themes})." if themes else "."),
     )
 
