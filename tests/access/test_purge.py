@@ -20,7 +20,7 @@ def test_old_tickets_go_when_a_new_one_comes(access: Access) -> None:
 
     issue("first", NOW)
     issue("second", NOW + 3600)
-    assert count(access, schema.tickets) == 2  # over, but still told from an unknown one
+    assert count(access, schema.tickets) == 2  # over, and on record for a day
     issue("third", NOW + 2 * DAY)
     assert count(access, schema.tickets) == 1
 

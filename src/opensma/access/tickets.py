@@ -11,7 +11,7 @@ from opensma.access.store import digest
 from opensma.book.store import insert_rows
 
 INVITATION, CHALLENGE, PROVIDER = "invitation", "challenge", "provider"
-_KEPT = 86_400  # seconds for which a ticket that is over can still be told from an unknown one
+_KEPT = 86_400  # seconds for which a ticket that is over stays on record, for whoever looks into it
 LASTS = {INVITATION: 3 * 86_400, CHALLENGE: 300, PROVIDER: 600}  # seconds
 
 
