@@ -5,7 +5,7 @@ on which both are open; the bank side is unverified (style facts, section 4) and
 Holidays follow the published rules since 1998 plus the dated one-off closings listed below.
 """
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 from opensma.errors import InputError
@@ -160,3 +160,9 @@ def parse_date(text: str, where: str = "") -> date:
 def session_close(day: date) -> str:
     """The time that facts of a session carry when nobody else sets one: 16:00 in New York."""
     return f"{day.isoformat()}T16:00:00-05:00"
+
+
+def epoch_seconds(moment: str) -> float:
+    """Seconds of the epoch of an ISO time; without a zone it is UTC."""
+    found = datetime.fromisoformat(moment)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

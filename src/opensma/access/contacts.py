@@ -59,7 +59,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What an account is due, with the last day on which it was in time; empty where nothing."""
+    """One contact that an account is due, by its last day in time."""
 
     account_id: str
     kind: Kind
@@ -127,8 +127,8 @@ def due(
 ) -> list[Due]:
     """What accounts (id, day of opening) are due by `ahead` days from today, the latest first.
 
-    A year or a quarter counts from the last contact of the kind, else from the opening; a contact
-    at the opening or of the year is also an answer to the notice.
+    A year or a quarter counts from the last contact of the kind, else from the day of opening; the
+    intake at the opening is also the first yearly review.
     """
     last: dict[tuple[str, Kind], str] = {}
     for one in contacts:

@@ -6,7 +6,6 @@ Ids only, never values: a program asks the API for the rest.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -18,6 +17,7 @@ from opensma.book.feeviews import billing_runs
 from opensma.book.invoices import all_invoices, lines_of
 from opensma.book.rights import Right, Viewer
 from opensma.book.visible import visible_accounts
+from opensma.calendar import epoch_seconds
 
 Told = tuple[str, dict[str, Any]]  # id of an event, and its body
 _DAYS = 10
@@ -64,7 +64,7 @@ def _exceptions(connection: Connection, viewer: Viewer) -> Iterator[Told]:
 def _invoices(connection: Connection, viewer: Viewer, since: int) -> Iterator[Told]:
     """Invoices and reversals of runs since then, where the viewer sees every account on them."""
     seen = {a.account_id for a in visible_accounts(connection, viewer, Right.FEES)}
-    recent = {r.run_id for r in billing_runs(connection) if _epoch(r.recorded_at) >= since}
+    recent = {r.run_id for r in billing_runs(connection) if epoch_seconds(r.recorded_at) >= since}
     if not seen or not recent:
         return
     for row in all_invoices(connection):
@@ -83,7 +83,3 @@ def _requests(access: Access, accounts: list[str], since: int) -> Iterator[Told]
             yield _told("request.made", one.request_id, **ids)
         if one.decided_at is not None and one.decided_at >= since:
             yield _told("request.decided", one.request_id, state=one.state.value, **ids)
-
-
-def _epoch(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from opensma.access import schema
+from opensma.access.sessions import LONGEST_SECONDS
 from opensma.book.store import insert_rows
 
 
 def begin(connection: Connection, session_id: str, owner_id: str, now: int) -> None:
-    """From now on this session sees as the owner."""
+    """From now on this session sees as the owner; viewings of sessions long over are deleted."""
+    table = schema.viewings
+    connection.execute(table.delete().where(table.c.begun_at < now - LONGEST_SECONDS))
     end(connection, session_id)
     insert_rows(connection, schema.viewings, [(session_id, owner_id, now)])
 

@@ -66,15 +66,16 @@ def init_command(book: str, market_path: Path | None, as_json: bool) -> None:
         click.echo(f"market: {market_path} ({content_hash})")
 
 
-def _has_market(book: Book) -> bool:
+def _why_no_market(book: Book) -> str:
+    """Why the book's market cannot be read; empty where it can."""
     from opensma.book.market_link import market_of
     from opensma.errors import InputError
 
     try:
         market_of(book)
-    except InputError:
-        return False
-    return True
+    except InputError as error:
+        return f"{error.message} {error.remedy}"
+    return ""
 
 
 @group.command("verify")
@@ -94,18 +95,18 @@ def verify_command(book: str, workers: int | None, as_json: bool) -> int:
     accounts, used = _count(book), workers or default_workers()
     with progress(accounts, "Verifying") as advance:
         findings = verify(opened, workers=used, progress=advance)
-    valued = _has_market(opened)
-    if valued:
+    missing = _why_no_market(opened)
+    if not missing:
         from opensma.measure.check_days import verify_days
 
         with progress(accounts, "Daily values") as advance:
             findings += verify_days(opened, workers=used, progress=advance)
     else:
-        note("Daily values were not compared: the book does not know its market.")
+        note(f"Daily values were not compared. {missing}")
     if as_json:
         found = [f.as_dict() for f in findings]
         emit_json({
-            "book": opened.label, "accounts": accounts, "findings": found, "values": valued,
+            "book": opened.label, "accounts": accounts, "findings": found, "values": not missing,
         })  # fmt: skip
         return 1 if findings else 0
     if not findings:

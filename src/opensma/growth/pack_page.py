@@ -83,23 +83,20 @@ def _section(number: int, section: Section) -> str:
 
 
 def _table(table: Table) -> str:
-    rows = table.rows[: table.shown] if table.shown else table.rows
     body = table.rows[:-1] if table.total else table.rows
     tops = [_top(body, index) if c.heat else 0.0 for index, c in enumerate(table.columns)]
     lines = []
-    for number, row in enumerate(rows):
+    for number, row in enumerate(table.on_page):
         last = table.total and number == len(table.rows) - 1
         cells = "".join(
             _cell(value, column, 0.0 if last else top, index == 0)
             for index, (value, column, top) in enumerate(zip(row, table.columns, tops, strict=True))
         )
         lines.append(f"<tr{' class=total' if last else ''}>{cells}</tr>")
-    more = len(table.rows) - len(rows)
-    note = table.note + (f" {more:,} more rows are in {table.name}.csv." if more else "")
     return (
         f"<h3>{escape(table.title)}</h3><div class=wide><table>{_head(table.columns)}"
         f"<tbody>{''.join(lines)}</tbody></table></div>"
-        + (f"<p class=note>{escape(note.strip())}</p>" if note.strip() else "")
+        + (f"<p class=note>{escape(table.footnote)}</p>" if table.footnote else "")
     )
 
 

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from opensma.growth.pack_page import Page, Section
-from opensma.growth.pack_tables import Column, Kind, Table, cell
+from opensma.growth.pack_tables import Kind, Table, cell
 from opensma.report.charts import PRINT_FONT
 from opensma.report.documents.render import render
 
@@ -49,22 +49,15 @@ def _section(number: int, section: Section) -> dict[str, Any]:
 
 
 def _table(table: Table) -> dict[str, Any]:
-    rows = table.rows[: table.shown] if table.shown else table.rows
-    more = len(table.rows) - len(rows)
-    note = table.note + (f" {more:,} more rows are in {table.name}.csv." if more else "")
+    rows = table.on_page
     return {
         "title": table.title,
-        "heads": [_head(column) for column in table.columns],
+        "heads": [column.heading for column in table.columns],
         "words": [column.kind in _WORDS for column in table.columns],
         "rows": [
             [cell(value, column.kind) for value, column in zip(row, table.columns, strict=True)]
             for row in rows
         ],
-        "total": table.total and not more,
-        "note": note.strip(),
+        "total": table.total and rows == table.rows,
+        "note": table.footnote,
     }
-
-
-def _head(column: Column) -> str:
-    """A group's name and the label in one: a header of two rows is not read aloud well."""
-    return f"{column.group}: {column.label}" if column.group else column.label

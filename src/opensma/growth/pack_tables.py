@@ -35,6 +35,11 @@ class Column:
     heat: bool = False
     group: str = ""
 
+    @property
+    def heading(self) -> str:
+        """A group's name and the label in one, where a header has one row."""
+        return f"{self.group}: {self.label}" if self.group else self.label
+
 
 Cell = str | int | float | None
 
@@ -50,6 +55,18 @@ class Table:
     note: str = ""
     total: bool = False
     shown: int = 0  # rows on the page; 0: all
+
+    @property
+    def on_page(self) -> tuple[tuple[Cell, ...], ...]:
+        """The rows that stand on the page."""
+        return self.rows[: self.shown] if self.shown else self.rows
+
+    @property
+    def footnote(self) -> str:
+        """The note, and where the rest of the rows is."""
+        more = len(self.rows) - len(self.on_page)
+        rest = f" {more:,} more rows are in {self.name}.csv." if more else ""
+        return f"{self.note}{rest}".strip()
 
     def write(self, folder: Path) -> Path:
         """The table as CSV: cents as whole cents, shares of one, nothing where nothing is known."""

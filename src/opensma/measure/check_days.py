@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import lru_cache
 
 import numpy as np
@@ -23,6 +23,7 @@ from opensma.book.runs import newest_runs
 from opensma.book.series import DailyValues, account_series
 from opensma.book.state import new_account
 from opensma.book.store import Book, open_book
+from opensma.calendar import epoch_seconds
 from opensma.errors import Finding
 from opensma.market import Market
 from opensma.measure.refusals import Floats
@@ -80,16 +81,10 @@ def _desk(place: Place) -> _Desk:
     market = market_of(book, place[1])
     with book.read() as connection:
         times = {
-            date.fromisoformat(run.day).toordinal(): _seconds(run.recorded_at)
+            date.fromisoformat(run.day).toordinal(): epoch_seconds(run.recorded_at)
             for run in newest_runs(connection, _ALL_RUNS)
         }
         return _Desk(book, market, carried_closes(market), key_map(connection, market), times)
-
-
-def _seconds(moment: str) -> float:
-    """Seconds of the epoch of an ISO time; without a zone it is UTC."""
-    found = datetime.fromisoformat(moment)
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _check(place: Place, members: Sequence[tuple[str, int]]) -> list[Finding]:
@@ -112,7 +107,7 @@ def _differences(
     for booked in journal:
         state = fold(state, booked)
         track.add(booked, state)
-        told = _seconds(booked.recorded_at)
+        told = epoch_seconds(booked.recorded_at)
         late |= (kept.days >= booked.entry.trade_day) & (measured < told)
         newest = max(newest, told)
     made = daily_values(track, desk.closes, desk.market.days, desk.keys, int(kept.days[-1]))

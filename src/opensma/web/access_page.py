@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -20,8 +19,7 @@ from opensma.book.grants import add_grant, add_user, end_grant, reaching
 from opensma.book.master import AccountRecord, Grant, User, some_records
 from opensma.book.rights import Right, Role
 from opensma.book.store import Book
-from opensma.book.visible import seen_account
-from opensma.errors import BookError, InputError
+from opensma.errors import InputError
 from opensma.web.person import CURRENT
 from opensma.web.portal import Portal
 
@@ -40,15 +38,16 @@ class AccessPage:
 
     def show(self, request: Request) -> Response:
         """Grants in force, and the newest lines of the audit log on this account."""
-        return self._page(self._seen(request))
+        return self._page(self.portal.seen(request.path_params["account_id"], Right.ACCESS))
 
     async def change(self, request: Request) -> Response:
         """Give access to somebody, or take it back."""
         form = await request.form()
         given = {name: str(form.get(name, "")).strip()[:200] for name in (*_FIELDS, "revoke")}
-        return await run_in_threadpool(self._change, self._seen(request), given)
+        return await run_in_threadpool(self._change, request.path_params["account_id"], given)
 
-    def _change(self, account: AccountRecord, given: Mapping[str, str]) -> Response:
+    def _change(self, account_id: str, given: Mapping[str, str]) -> Response:
+        account = self.portal.seen(account_id, Right.ACCESS)
         try:
             if given["revoke"]:
                 self._revoke(account, given["revoke"])
@@ -124,14 +123,6 @@ class AccessPage:
             given=given or dict.fromkeys(_FIELDS, ""), takes_back=_takes_back,
             years=range(date.today().year, date.today().year - 4, -1),
         )  # fmt: skip
-
-    def _seen(self, request: Request) -> AccountRecord:
-        name: Any = request.path_params["account_id"]
-        with self.portal.book.read() as connection:
-            try:
-                return seen_account(connection, name, self.portal.viewer, Right.ACCESS)
-            except BookError:
-                raise HTTPException(404) from None
 
 
 def _takes_back(grant: Grant, account: AccountRecord) -> bool:

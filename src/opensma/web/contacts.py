@@ -17,8 +17,8 @@ from opensma.access.contacts import Contact, Kind, Means
 from opensma.access.store import Access
 from opensma.book.master import AccountRecord
 from opensma.book.rights import Right
-from opensma.book.visible import seen_account, visible_accounts
-from opensma.errors import BookError, InputError
+from opensma.book.visible import visible_accounts
+from opensma.errors import InputError
 from opensma.web.person import CURRENT
 from opensma.web.portal import Portal
 
@@ -35,15 +35,17 @@ class ContactPages:
 
     def show(self, request: Request) -> Response:
         """What was asked of the owner of one account, and what is due."""
-        return self._page(self._seen(request, Right.HOLDINGS), None, dict.fromkeys(_FIELDS, ""))
+        account = self.portal.seen(request.path_params["account_id"], Right.HOLDINGS)
+        return self._page(account, None, dict.fromkeys(_FIELDS, ""))
 
     async def add(self, request: Request) -> Response:
         """Write one contact down."""
         form = await request.form()
         given = {name: str(form.get(name, "")).strip()[:4000] for name in _FIELDS}
-        return await run_in_threadpool(self._add, self._seen(request, Right.DECIDE), given)
+        return await run_in_threadpool(self._add, request.path_params["account_id"], given)
 
-    def _add(self, account: AccountRecord, given: Mapping[str, str]) -> Response:
+    def _add(self, account_id: str, given: Mapping[str, str]) -> Response:
+        account = self.portal.seen(account_id, Right.DECIDE)
         if given["kind"] not in list(Kind) or given["means"] not in list(Means):
             raise HTTPException(400)
         try:
@@ -103,24 +105,9 @@ class ContactPages:
         return self.portal.page(
             "contact.html", account=account, found=found, error=error, given=given, today=today,
             due=contacts.due([(account.account_id, account.opened)], found, today),
-            kinds=KINDS, means=list(Means), may_add=self._may_add(account),
+            kinds=KINDS, means=list(Means),
+            may_add=self.portal.holds(account.account_id, Right.DECIDE),
         )  # fmt: skip
-
-    def _may_add(self, account: AccountRecord) -> bool:
-        with self.portal.book.read() as connection:
-            try:
-                seen_account(connection, account.account_id, self.portal.viewer, Right.DECIDE)
-            except BookError:
-                return False
-        return True
-
-    def _seen(self, request: Request, right: Right) -> AccountRecord:
-        name = request.path_params["account_id"]
-        with self.portal.book.read() as connection:
-            try:
-                return seen_account(connection, name, self.portal.viewer, right)
-            except BookError:
-                raise HTTPException(404) from None
 
 
 KINDS = {

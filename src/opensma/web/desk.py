@@ -21,8 +21,8 @@ from opensma.book.rights import Right
 from opensma.book.runs import ExceptionRecord
 from opensma.book.store import Book
 from opensma.book.views import ProgramView
-from opensma.book.visible import seen_account, visible_accounts
-from opensma.errors import BookError, InputError
+from opensma.book.visible import visible_accounts
+from opensma.errors import InputError
 from opensma.web.person import CURRENT
 from opensma.web.portal import Portal
 
@@ -76,7 +76,7 @@ class DeskPages:
         return await run_in_threadpool(self._decide, given)
 
     def _decide(self, given: Mapping[str, str]) -> Response:
-        account = self._seen(given["account"], Right.REVIEW)
+        account = self.portal.seen(given["account"], Right.REVIEW).account_id
         by, now = CURRENT.get().user_id, datetime.now(UTC)
         try:
             with self.whole.write() as connection:
@@ -142,7 +142,7 @@ class DeskPages:
         return await run_in_threadpool(self._care, given)
 
     def _care(self, given: Mapping[str, str]) -> Response:
-        account = self._seen(given["account"], Right.EXCEPTIONS)
+        account = self.portal.seen(given["account"], Right.EXCEPTIONS).account_id
         known = {e.code for e in self.portal.program_seen().exceptions if e.account_id == account}
         if given["code"] not in known or given["state"] not in cares.STATES:
             raise HTTPException(404)
@@ -152,10 +152,3 @@ class DeskPages:
             given["note"], now,
         )  # fmt: skip
         return RedirectResponse("/exceptions", status_code=303)
-
-    def _seen(self, account_id: str, right: Right) -> str:
-        with self.portal.book.read() as connection:
-            try:
-                return seen_account(connection, account_id, self.portal.viewer, right).account_id
-            except BookError:
-                raise HTTPException(404) from None

@@ -106,7 +106,7 @@ class GrowthPages:
 
     def _rows(self, every: bool) -> Callable[[Table], list[list[str]]]:
         def rows(table: Table) -> list[list[str]]:
-            shown = table.rows if every or not table.shown else table.rows[: table.shown]
+            shown = table.rows if every else table.on_page
             return [
                 [cell(value, column.kind) for value, column in zip(row, table.columns, strict=True)]
                 for row in shown
@@ -119,8 +119,7 @@ def heads(table: Table) -> list[tuple[str, bool]]:
     """Label and whether it is a figure, of every column; units stand in the label."""
     found = []
     for column in table.columns:
-        words = f"{column.group}: {column.label}" if column.group else column.label
         money = column.kind in (Kind.CENTS, Kind.EXACT)
         figure = column.kind not in _WORDS and column.kind.value != "text"
-        found.append((f"{words}, $" if money else words, figure))
+        found.append((f"{column.heading}, $" if money else column.heading, figure))
     return found

@@ -22,8 +22,8 @@ from opensma.access.store import Access
 from opensma.book.master import AccountRecord
 from opensma.book.rights import Right
 from opensma.book.store import Book
-from opensma.book.visible import seen_account, visible_accounts
-from opensma.errors import BookError, InputError
+from opensma.book.visible import visible_accounts
+from opensma.errors import InputError
 from opensma.report.what_if import verdict
 from opensma.trade.change_text import FIELDS, read_change
 from opensma.trade.personalise import apply_request
@@ -45,12 +45,12 @@ class Personalise:
 
     def page(self, request: Request) -> Response:
         """What was asked about one account, with answers; where to ask for more."""
-        account = self._seen(request.path_params["account_id"], Right.HOLDINGS)
+        account = self.portal.seen(request.path_params["account_id"], Right.HOLDINGS)
         found = requests.of_accounts(self.access, [account.account_id])
         return self.portal.page(
             "requests.html", account=account, found=found, shown=self._shown, error=None, note="",
-            may_ask=self._holds(account, Right.PERSONALISE),
-            may_decide=self._holds(account, Right.DECIDE),
+            may_ask=self.portal.holds(account.account_id, Right.PERSONALISE),
+            may_decide=self.portal.holds(account.account_id, Right.DECIDE),
         )  # fmt: skip
 
     async def ask(self, request: Request) -> Response:
@@ -61,7 +61,7 @@ class Personalise:
         return await run_in_threadpool(self._ask, account_id, given)
 
     def _ask(self, account_id: str, given: Mapping[str, str]) -> Response:
-        account = self._seen(account_id, Right.PERSONALISE)
+        account = self.portal.seen(account_id, Right.PERSONALISE)
         try:
             self.make(account_id, CURRENT.get().user_id, given, given["note"])
         except InputError as error:
@@ -91,7 +91,7 @@ class Personalise:
         found = requests.of_accounts(self.access, [account.account_id])
         answer = self.portal.page(
             "requests.html", account=account, found=found, shown=self._shown, error=error,
-            note=note, may_ask=True, may_decide=self._holds(account, Right.DECIDE),
+            note=note, may_ask=True, may_decide=self.portal.holds(account.account_id, Right.DECIDE),
         )  # fmt: skip
         answer.status_code = 422
         return answer
@@ -119,7 +119,7 @@ class Personalise:
         if asked is None:
             raise HTTPException(404)
         right = Right.PERSONALISE if what == "withdraw" else Right.DECIDE
-        account = self._seen(asked.account_id, right)
+        account = self.portal.seen(asked.account_id, right)
         by = CURRENT.get().user_id
         applied: list[str] = []
         state = {"approve": State.APPROVED, "refuse": State.REFUSED, "withdraw": State.WITHDRAWN}
@@ -147,20 +147,6 @@ class Personalise:
     def _shown(self, asked: requests.Request) -> list[tuple[str, str]]:
         """The wish as typed, field by field."""
         return [(FIELDS[name], text) for name, text in asked.fields.items() if name in FIELDS]
-
-    def _holds(self, account: AccountRecord, right: Right) -> bool:
-        try:
-            self._seen(account.account_id, right)
-        except HTTPException:
-            return False
-        return True
-
-    def _seen(self, account_id: str, right: Right) -> AccountRecord:
-        with self.portal.book.read() as connection:
-            try:
-                return seen_account(connection, account_id, self.portal.viewer, right)
-            except BookError:
-                raise HTTPException(404) from None
 
 
 def _figures(told: Comparison) -> dict[str, Any]:

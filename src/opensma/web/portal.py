@@ -14,13 +14,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from opensma.book.master import AccountRecord
 from opensma.book.records import trade_record
 from opensma.book.rights import Right, Viewer
 from opensma.book.store import Book
 from opensma.book.taxcalendar import calendar_days
 from opensma.book.taxviews import TaxYear, tax_year
 from opensma.book.views import AccountView, ProgramView, account_view, activity_page, program_view
-from opensma.errors import InputError
+from opensma.book.visible import seen_account, visible_among
+from opensma.errors import BookError, InputError
 from opensma.market import Market
 from opensma.measure.after_tax_book import account_tax_management
 from opensma.measure.fees_book import as_gross
@@ -305,6 +307,19 @@ class Portal:
         raise HTTPException(HTTPStatus.NOT_FOUND)
 
     # --- reading -------------------------------------------------------------------------------
+
+    def seen(self, account_id: str, right: Right) -> AccountRecord:
+        """One account on which the viewer has the right; 404 where not, as where there is none."""
+        with self.book.read() as connection:
+            try:
+                return seen_account(connection, account_id, self.viewer, right)
+            except BookError:
+                raise HTTPException(HTTPStatus.NOT_FOUND) from None
+
+    def holds(self, account_id: str, right: Right) -> bool:
+        """Whether the viewer has a right on an account."""
+        with self.book.read() as connection:
+            return bool(visible_among(connection, [account_id], self.viewer, right))
 
     def program_seen(self) -> ProgramView:
         """The viewer's accounts with the newest day."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,8 +16,7 @@ from opensma.book.master import Restriction, all_records, end_restriction, some_
 from opensma.book.rights import Right
 from opensma.book.store import Book
 from opensma.book.views import ProgramRow, ProgramView
-from opensma.book.visible import seen_account, visible_accounts
-from opensma.errors import BookError
+from opensma.book.visible import visible_accounts
 from opensma.web.person import CURRENT
 from opensma.web.portal import Portal
 
@@ -74,21 +72,15 @@ class Restrictions:
     async def end(self, request: Request) -> Response:
         """End one restriction: the newest day was its last."""
         form = await request.form()
-        given = {"restriction": str(form.get("restriction", ""))[:300]}
-        return await run_in_threadpool(self._end, given)
+        return await run_in_threadpool(self._end, str(form.get("restriction", ""))[:300])
 
-    def _end(self, given: Mapping[str, str]) -> Response:
+    def _end(self, restriction_id: str) -> Response:
         run = self.portal.program_seen().run
         with self.portal.book.read() as connection:
-            found = some_records(connection, Restriction, "restriction_id", [given["restriction"]])
-            if not found or run is None:
-                raise HTTPException(404)
-            try:
-                account = seen_account(
-                    connection, found[0].account_id, self.portal.viewer, Right.DECIDE
-                )
-            except BookError:
-                raise HTTPException(404) from None
+            found = some_records(connection, Restriction, "restriction_id", [restriction_id])
+        if not found or run is None:
+            raise HTTPException(404)
+        account = self.portal.seen(found[0].account_id, Right.DECIDE)
         with self.whole.write() as connection:
             end_restriction(connection, found[0].restriction_id, run.day)
         now, by = int(datetime.now(UTC).timestamp()), CURRENT.get().user_id
