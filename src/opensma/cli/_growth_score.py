@@ -64,7 +64,7 @@ def _show_quality(found: dict[str, Any]) -> None:
     again = found["recalibrated"] or {}
     judged = {
         "later part": found["test"],
-        "calibrated again, same rows": again.get("same_rows"),
+        "calibrated again, same rows (no proof)": again.get("same_rows"),
         "calibrated again, other half": again.get("other_half"),
         "plain logistic": found["plain_logistic"],
     }

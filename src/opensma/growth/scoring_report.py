@@ -158,7 +158,8 @@ def _recalibrated(
 ) -> dict[str, Any] | None:
     """Calibrated again on the later part: judged on the same rows, and each half by the other.
 
-    The first is what a desk would use from then on, the second what it can expect of it.
+    The first is what a desk would use from then on; its gaps are zero by construction and prove
+    nothing. The second is what the desk can expect of it.
     """
     half = np.array([int(sha256(str(name).encode()).hexdigest(), 16) % 2 for name in ids])
     if any(not 0 < target[half == side].sum() < (half == side).sum() for side in (0, 1)):
