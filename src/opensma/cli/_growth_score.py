@@ -17,7 +17,10 @@ _SHOWN = 20
     "--leads", required=True, type=click.Path(path_type=Path), metavar="FILE",
     help="CSV or Parquet; every column but id, time and target is a feature.",
 )  # fmt: skip
-@click.option("--target", required=True, metavar="COLUMN", help="1 where the next stage came.")
+@click.option(
+    "--target", required=True, metavar="COLUMN",
+    help="1 where the next stage came, 0 where not, empty for open leads.",
+)  # fmt: skip
 @click.option("--id", "id_name", required=True, metavar="COLUMN", help="What names a lead.")
 @click.option(
     "--time", "time_name", metavar="COLUMN", help="When it was scored.  [default: file order]"
@@ -38,7 +41,8 @@ def score_command(
 ) -> None:  # fmt: skip
     """Score leads by a logistic model with three reasons each, tested on the later part.
 
-    Protected attributes are refused. Reliability, lift and a plain logistic rival are printed.
+    Open leads are scored by weights that the later part moved. Protected attributes are refused.
+    Reliability, lift and a plain logistic rival are printed.
     """
     from opensma.growth.experiments.spec import read_spec
     from opensma.growth.scoring_report import read_leads, rules_of, score_document
@@ -49,11 +53,13 @@ def score_command(
     if as_json:
         emit_json(found)
         return
-    best = sorted(found["scores"], key=lambda row: -row["score"])[:_SHOWN]
+    shown = found.get("open") or found["scores"]
+    best = sorted(shown, key=lambda row: -row["score"])[:_SHOWN]
     rows = [
         (r["id"], f"{r['score']:.3f}", "; ".join(x["reason"] for x in r["reasons"])) for r in best
     ]
-    table(f"Best leads by {found['model']}", ("id", "score", "reasons"), rows)
+    kind = "Best open leads" if found.get("open") else "Best leads"
+    table(f"{kind} by {found['model']}", ("id", "score", "reasons"), rows)
     if found["model"] == "logistic":
         _show_quality(found)
     for warning in found["warnings"]:
@@ -61,11 +67,10 @@ def score_command(
 
 
 def _show_quality(found: dict[str, Any]) -> None:
-    again = found["recalibrated"] or {}
+    moved = found["moved"]
     judged = {
         "later part": found["test"],
-        "calibrated again, same rows (no proof)": again.get("same_rows"),
-        "calibrated again, other half": again.get("other_half"),
+        "later part, weights moved by the rest of it": moved,
         "plain logistic": found["plain_logistic"],
     }
     rows = []
@@ -79,6 +84,20 @@ def _show_quality(found: dict[str, Any]) -> None:
     columns = ("judged on", "Brier", "AUC", "largest gap", "mean gap", "tenths surely off",
                "lift of the best tenth")  # fmt: skip
     table("How good it is", columns, rows)
+    _show_tenths("Reliability on the later part", found["test"])
+    if moved is None:
+        note("The later part has too few outcomes to move the weights.")
+        return
+    _show_tenths("Reliability with moved weights", moved)
+    perfect = moved["perfect_score"]
+    note(
+        f"In a sample of this size a perfect score shows a largest gap of {perfect['median']:.3f} "
+        f"(median; {perfect['high']:.3f} in one of twenty); this one shows "
+        f"{moved['largest_gap']:.3f}."
+    )
+
+
+def _show_tenths(title: str, judged: dict[str, Any]) -> None:
     tenths = [
         (
             r["n"],
@@ -86,6 +105,6 @@ def _show_quality(found: dict[str, Any]) -> None:
             f"{r['observed']:.3f}",
             f"{r['interval'][0]:.3f} to {r['interval'][1]:.3f}",
         )
-        for r in found["test"]["reliability"]
+        for r in judged["reliability"]
     ]
-    table("Reliability on the later part", ("n", "predicted", "observed", "90 %"), tenths)
+    table(title, ("n", "predicted", "observed", "90 %"), tenths)

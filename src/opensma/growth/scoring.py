@@ -1,8 +1,9 @@
 """Lead scores: the chance of the next stage, with three reasons in words (L1, L2, L4, L5).
 
 An L2-penalised logistic regression over ranges and categories, so that every weight can be read.
-The split is by time: the model never sees a day after the ones it is tested on. Below 100 events
-there is no model, only rules that somebody wrote, and the score says so.
+The split is by time: the model never sees a day after the ones it is tested on. As outcomes of
+later leads become known they move its weights, from where they were, as far as they can show. Below
+100 events there is no model, only rules that somebody wrote, and the score says so.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ from opensma.errors import InputError
 from opensma.growth.scientific import scipy_part
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from opensma.growth.credit_paths import Floats
+
+    Bools = NDArray[np.bool_]
 
 FEWEST_EVENTS = 100  # L5
 REASONS = 3
@@ -106,6 +111,14 @@ def learn_feature(name: str, column: Column) -> Feature:
     return Feature(name, tuple(edges), (*shown, _MISSING))
 
 
+def rows_where(columns: Mapping[str, Column], keep: Bools) -> dict[str, list[Any]]:
+    """Every column with the rows that are kept."""
+    return {
+        name: [value for value, kept in zip(column, keep, strict=True) if kept]
+        for name, column in columns.items()
+    }
+
+
 def design(features: Sequence[Feature], columns: Mapping[str, Column]) -> Floats:
     """Indicators of every row, one block for each feature."""
     blocks = []
@@ -120,13 +133,17 @@ def design(features: Sequence[Feature], columns: Mapping[str, Column]) -> Floats
 
 @dataclass(frozen=True)
 class ScoreModel:
-    """A fitted score; `knots` turn its log-odds into chances that fit rows it had not seen."""
+    """A fitted score.
+
+    `knots` turn its log-odds into chances that fit rows it had not seen; None: they fit as they
+    are.
+    """
 
     features: tuple[Feature, ...]
     weights: Floats
     intercept: float
     penalty: float
-    knots: tuple[Floats, Floats]
+    knots: tuple[Floats, Floats] | None
     mean_design: Floats
     rows: int
     events: int
@@ -137,7 +154,10 @@ class ScoreModel:
 
     def scores(self, columns: Mapping[str, Column]) -> Floats:
         """The chance of the next stage of every row."""
-        return np.asarray(np.interp(self.log_odds(columns), *self.knots))
+        raw = self.log_odds(columns)
+        if self.knots is None:
+            return np.asarray(scipy_part("special").expit(raw))
+        return np.asarray(np.interp(raw, *self.knots))
 
     def reasons(self, columns: Mapping[str, Column], row: int) -> list[dict[str, Any]]:
         """What moves a score most against the average lead, in log-odds (L4)."""
@@ -182,20 +202,41 @@ def fit_score(columns: Mapping[str, Column], target: Floats) -> ScoreModel:
     )  # fmt: skip
 
 
-def logistic(x: Floats, target: Floats, penalty: float) -> tuple[Floats, float]:
-    """Weights and intercept; the intercept is not penalised (L1)."""
+def move_score(
+    columns: Mapping[str, Column], target: Floats, first: int, penalty: float
+) -> ScoreModel:
+    """A model of the first rows whose weights the later rows move, as far as they can show.
+
+    The weights of the first rows are the mean of the prior for the later ones: a value that the
+    first rows lack begins at no effect, and the base rate is free.
+    """
+    features = tuple(learn_feature(name, column) for name, column in columns.items())
+    x = design(features, columns)
+    before = logistic(x[:first], target[:first], penalty)
+    weights, intercept = logistic(x[first:], target[first:], penalty, before)
+    return ScoreModel(
+        features, weights, intercept, penalty, None, x.mean(axis=0), len(target), int(target.sum())
+    )
+
+
+def logistic(
+    x: Floats, target: Floats, penalty: float, around: tuple[Floats, float] | None = None
+) -> tuple[Floats, float]:
+    """Weights and intercept; the intercept is not penalised (L1).
+
+    The penalty is on the distance from `around`, weights and intercept; None: from no effect.
+    """
     special, optimize = scipy_part("special"), scipy_part("optimize")
     rate = float(np.clip(target.mean(), 1e-6, 1 - 1e-6))
+    middle, level = around or (np.zeros(x.shape[1]), math.log(rate / (1 - rate)))
 
     def loss(theta: Floats) -> tuple[float, Floats]:
         raw = x @ theta[1:] + theta[0]
-        miss = special.expit(raw) - target
-        value = (np.logaddexp(0, raw) - target * raw).sum() + penalty / 2 * (theta[1:] ** 2).sum()
-        gradient = np.concatenate([[miss.sum()], x.T @ miss + penalty * theta[1:]])
-        return float(value), gradient
+        miss, moved = special.expit(raw) - target, theta[1:] - middle
+        value = (np.logaddexp(0, raw) - target * raw).sum() + penalty / 2 * (moved**2).sum()
+        return float(value), np.concatenate([[miss.sum()], x.T @ miss + penalty * moved])
 
-    start = np.zeros(x.shape[1] + 1)
-    start[0] = math.log(rate / (1 - rate))
+    start = np.concatenate([[level], middle])
     found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000})
     return np.asarray(found.x[1:]), float(found.x[0])
 
@@ -211,21 +252,13 @@ def _calibration(
     fold = np.arange(len(target)) % _FOLDS
     raw = np.empty(len(target))
     for k in range(_FOLDS):
-        learn, use = (
-            {n: [v for v, keep in zip(c, rows, strict=True) if keep] for n, c in columns.items()}
-            for rows in (fold != k, fold == k)
-        )
+        learn, use = (rows_where(columns, rows) for rows in (fold != k, fold == k))
         features = [learn_feature(name, column) for name, column in learn.items()]
         weights, intercept = logistic(design(features, learn), target[fold != k], penalty)
         raw[fold == k] = design(features, use) @ weights + intercept
     scores, means = isotonic_knots(raw, target)
     least = 1 / (len(target) + 2)  # no chance is certain
     return scores, np.clip(means, least, 1 - least)
-
-
-def isotonic(chance: Floats, target: Floats, later: Floats) -> Floats:
-    """Chances that rise with the score and fit what was observed, for later scores."""
-    return np.asarray(np.interp(later, *isotonic_knots(chance, target)))
 
 
 def isotonic_knots(chance: Floats, target: Floats) -> tuple[Floats, Floats]:

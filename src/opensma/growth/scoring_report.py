@@ -1,4 +1,4 @@
-"""How good a score is on days it has not seen: Brier, reliability, lift, and a plain rival (L3)."""
+"""The document of a score: trained on the past, judged on the later part; open leads (L3)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from opensma.errors import InputError
 from opensma.growth import scoring
 from opensma.growth.experiments.spec import Spec
 from opensma.growth.scientific import scipy_part
+from opensma.growth.scoring_measures import measures, perfect_gaps
 
 if TYPE_CHECKING:
-    from opensma.growth.credit_paths import Floats, Ints
+    from opensma.growth.credit_paths import Floats
 
-_DRAWS = 1000
-RELIABLE = 0.03  # a tenth whose chance is nearer to what was observed is reliable
-_Z90 = 1.6448536269514722
 _MANY_UNSEEN = 0.05
-_TOP = 0.1
-_DECILES = 10
+_FOLDS = 10
+_FEWEST_TO_MOVE = 20  # events, and rows without: fewer move no weight that means anything
 
 
 def read_leads(file: Path) -> dict[str, list[Any]]:
@@ -52,90 +50,67 @@ def score_document(
     columns: Mapping[str, list[Any]], target_name: str, time_name: str | None, id_name: str,
     train_share: float, seed: int, rules: Sequence[scoring.PointsRule] = (),
 ) -> dict[str, Any]:  # fmt: skip
-    """Train on the first part by time, test on the rest; or points by rules where events are few.
+    """Train on the first part by time, test on the rest, score open leads; or points by rules.
 
-    Without a time column the order of the file is taken as the order of time, and the document
-    says so.
+    Open leads have no target yet. They are scored by the weights that the later part moved, where
+    it could. Without a time column the order of the file is taken as the order of time, and the
+    document says so.
     """
     _check_columns(columns, [target_name, id_name, *([time_name] if time_name else [])])
-    order = _order(columns, time_name)
-    sorted_columns = {name: [column[i] for i in order] for name, column in columns.items()}
-    target = _target(sorted_columns[target_name], target_name)
     left_out = {target_name, id_name, time_name}
-    inputs = {name: column for name, column in sorted_columns.items() if name not in left_out}
-    scoring.check_features(list(inputs))
-    ids = sorted_columns[id_name]
+    scoring.check_features([name for name in columns if name not in left_out])
+    known, waiting = _by_time(columns, target_name, time_name)
+    target = np.array([float(value) for value in known[target_name]])
+    inputs, waiting_inputs = (
+        {name: column for name, column in part.items() if name not in left_out}
+        for part in (known, waiting)
+    )
     cut = int(train_share * len(target))
     events = int(target[:cut].sum())
     if events < scoring.FEWEST_EVENTS and rules:
-        return _by_rules(inputs, ids, rules, events)
+        everyone = {name: inputs[name] + waiting_inputs[name] for name in inputs}
+        return _by_rules(everyone, known[id_name] + waiting[id_name], rules, events)
     train = {name: column[:cut] for name, column in inputs.items()}
     test = {name: column[cut:] for name, column in inputs.items()}
     model = scoring.fit_score(train, target[:cut])
-    chance, ranking = model.scores(test), model.log_odds(test)
-    rows = [
-        {"id": ids[cut + i], "score": float(chance[i]), "reasons": model.reasons(test, i)}
-        for i in range(len(chance))
-    ]
-    warnings = [] if time_name else [
-        {"code": "FILE_ORDER", "text": "No time column: the order of the file stands for time."}
-    ]  # fmt: skip
+    chance = model.scores(test)
+    moved = _moved(inputs, target, cut, known[id_name], model.penalty, seed)
+    usable = scoring.move_score(inputs, target, cut, model.penalty) if moved else model
     unseen = _unseen(model, test)
+    return {
+        "model": "logistic", "penalty": model.penalty, "train": {"rows": cut, "events": events},
+        "test": measures(chance, target[cut:], seed, model.log_odds(test)),
+        "moved": moved, "unseen": unseen,
+        "plain_logistic": measures(_plain(train, target[:cut], test), target[cut:], seed),
+        "scores": _rows(model, test, known[id_name][cut:]),
+        "open": _rows(usable, waiting_inputs, waiting[id_name]),
+        "warnings": _warnings(time_name, unseen),
+    }  # fmt: skip
+
+
+def _rows(
+    model: scoring.ScoreModel, columns: Mapping[str, list[Any]], ids: list[Any]
+) -> list[dict[str, Any]]:
+    if not ids:
+        return []
+    return [
+        {"id": name, "score": float(score), "reasons": model.reasons(columns, i)}
+        for i, (name, score) in enumerate(zip(ids, model.scores(columns), strict=True))
+    ]
+
+
+def _warnings(time_name: str | None, unseen: Mapping[str, Any]) -> list[dict[str, str]]:
+    warnings = []
+    if time_name is None:
+        text = "No time column: the order of the file stands for time."
+        warnings.append({"code": "FILE_ORDER", "text": text})
     if unseen["share"] > _MANY_UNSEEN:
         named = ", ".join(unseen["columns"])
         warnings.append({"code": "UNSEEN_VALUES", "text": (
             f"{unseen['share']:.0%} of the later rows have values that the model was not trained "
-            f"on ({named}): their chances are a guess. Use the figures calibrated again."
+            f"on ({named}): their chances are a guess until their outcomes move the weights."
         )})  # fmt: skip
-    return {
-        "model": "logistic", "penalty": model.penalty, "train": {"rows": cut, "events": events},
-        "test": measures(chance, target[cut:], seed, ranking),
-        "recalibrated": _recalibrated(ranking, target[cut:], ids[cut:], seed),
-        "unseen": unseen,
-        "plain_logistic": measures(_plain(train, target[:cut], test), target[cut:], seed),
-        "scores": rows, "warnings": warnings,
-    }  # fmt: skip
-
-
-def measures(
-    chance: Floats, target: Floats, seed: int, ranking: Floats | None = None
-) -> dict[str, Any]:
-    """Brier score, area under the curve, reliability by tenths and lift of the best tenth (L3).
-
-    `ranking` orders leads of equal chance; without it they count as equal.
-    """
-    ranked = chance if ranking is None else ranking
-    parts = _tenths(chance)
-    reliability = [_tenth(chance[part], target[part]) for part in parts]
-    gaps = [abs(r["predicted"] - r["observed"]) for r in reliability]
-    return {
-        "rows": len(target), "events": int(target.sum()),
-        "brier": float(((chance - target) ** 2).mean()), "auc": _auc(ranked, target),
-        "reliability": reliability,
-        "largest_gap": max(gaps), "mean_gap": _weighted(gaps, [r["n"] for r in reliability]),
-        "surely_off": sum(not r["could_be_reliable"] for r in reliability),
-        "lift_top_tenth": _lift(ranked, target, seed),
-    }  # fmt: skip
-
-
-def _tenth(chance: Floats, target: Floats) -> dict[str, Any]:
-    """A tenth's chance beside what was observed, with the 90 % interval (Wilson) of the latter.
-
-    It could be reliable where some chance within RELIABLE of the predicted lies in the interval.
-    """
-    n, predicted, observed = len(target), float(chance.mean()), float(target.mean())
-    z2 = _Z90**2
-    middle = (observed + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z90 / (1 + z2 / n) * (observed * (1 - observed) / n + z2 / (4 * n * n)) ** 0.5
-    low, high = middle - half, middle + half
-    return {
-        "n": n, "predicted": predicted, "observed": observed, "interval": [low, high],
-        "could_be_reliable": low - RELIABLE <= predicted <= high + RELIABLE,
-    }  # fmt: skip
-
-
-def _weighted(gaps: Sequence[float], rows: Sequence[int]) -> float:
-    return float(np.average(gaps, weights=rows))
+    return warnings
 
 
 def _unseen(model: scoring.ScoreModel, test: Mapping[str, list[Any]]) -> dict[str, Any]:
@@ -153,59 +128,28 @@ def _unseen(model: scoring.ScoreModel, test: Mapping[str, list[Any]]) -> dict[st
     return {"share": float(anywhere.mean()), "columns": {n: share[n] for n in worst if share[n]}}
 
 
-def _recalibrated(
-    ranking: Floats, target: Floats, ids: Sequence[Any], seed: int
-) -> dict[str, Any] | None:
-    """Calibrated again on the later part: judged on the same rows, and each half by the other.
+def _moved(
+    inputs: Mapping[str, list[Any]], target: Floats, cut: int, ids: Sequence[Any],
+    penalty: float, seed: int,
+) -> dict[str, Any] | None:  # fmt: skip
+    """The score after the later part moved its weights: each part in ten by the other nine.
 
-    The first is what a desk would use from then on; its gaps are zero by construction and prove
-    nothing. The second is what the desk can expect of it.
+    None where a part would be moved by too few outcomes. A gap is to be read beside what a perfect
+    score would show in a sample of this size.
     """
-    half = np.array([int(sha256(str(name).encode()).hexdigest(), 16) % 2 for name in ids])
-    if any(not 0 < target[half == side].sum() < (half == side).sum() for side in (0, 1)):
-        return None
-    crossed = np.empty_like(ranking)
-    for side in (0, 1):
-        learn, use = half != side, half == side
-        crossed[use] = scoring.isotonic(ranking[learn], target[learn], ranking[use])
-    same = scoring.isotonic(ranking, target, ranking)
-    return {
-        "same_rows": measures(same, target, seed, ranking),
-        "other_half": measures(crossed, target, seed),
-    }
-
-
-def _tenths(chance: Floats) -> list[Ints]:
-    """Rows by score in ten parts; equal scores stay together, so parts differ in size."""
-    order = np.argsort(chance, kind="stable")
-    ranked = chance[order]
-    cuts = np.searchsorted(ranked, ranked[np.arange(1, _DECILES) * len(ranked) // _DECILES])
-    return [part for part in np.split(order, np.unique(cuts)) if len(part)]
-
-
-def _auc(chance: Floats, target: Floats) -> float | None:
-    """Chance that a lead with the event ranks above one without; ties count half."""
-    ones = target > 0
-    if not 0 < ones.sum() < len(ones):
-        return None
-    _, code, counts = np.unique(chance, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(counts) - (counts - 1) / 2)[code.reshape(-1)]
-    n = float(ones.sum())
-    return float((rank[ones].sum() - n * (n + 1) / 2) / (n * (len(ones) - n)))
-
-
-def _lift(chance: Floats, target: Floats, seed: int) -> dict[str, Any]:
-    def lift(c: Floats, y: Floats) -> float:
-        best = np.argsort(-c, kind="stable")[: max(1, int(_TOP * len(c)))]
-        return float(y[best].mean() / y.mean()) if y.any() else np.nan
-
-    random = np.random.default_rng(seed)
-    draws = []
-    for _ in range(_DRAWS):
-        chosen = random.integers(0, len(chance), len(chance))
-        draws.append(lift(chance[chosen], target[chosen]))
-    low, high = np.nanpercentile(draws, [5, 95])
-    return {"lift": lift(chance, target), "interval": [float(low), float(high)], "seed": seed}
+    fold = np.array([int(sha256(str(name).encode()).hexdigest(), 16) % _FOLDS for name in ids])
+    fold[:cut] = -1
+    chance = np.zeros(len(target))
+    for k in range(_FOLDS):
+        learn, use = fold != k, fold == k
+        happened = target[learn][cut:]
+        if min(happened.sum(), (1 - happened).sum()) < _FEWEST_TO_MOVE:
+            return None
+        model = scoring.move_score(scoring.rows_where(inputs, learn), target[learn], cut, penalty)
+        if use.any():
+            chance[use] = model.scores(scoring.rows_where(inputs, use))
+    later = chance[cut:]
+    return measures(later, target[cut:], seed) | {"perfect_score": perfect_gaps(later, seed)}
 
 
 def _plain(train: Mapping[str, list[Any]], target: Floats, test: Mapping[str, list[Any]]) -> Floats:
@@ -241,22 +185,30 @@ def _check_columns(columns: Mapping[str, list[Any]], needed: Sequence[str]) -> N
             )  # fmt: skip
 
 
-def _order(columns: Mapping[str, list[Any]], time_name: str | None) -> list[int]:
-    rows = range(len(next(iter(columns.values()))))
-    if time_name is None:
-        return list(rows)
-    times = columns[time_name]
-    if any(time is None for time in times):
-        raise InputError("growth.time", "A lead has no time.", where=time_name,
-                         remedy="Give every lead the time of its score.")  # fmt: skip
-    return sorted(rows, key=lambda i: (times[i], i))
-
-
-def _target(column: list[Any], name: str) -> Floats:
-    if any(value not in (0, 1) for value in column):
-        raise InputError("growth.target", "The target is not 0 or 1 everywhere.", where=name,
-                         remedy="1 where the next stage came within the horizon.")  # fmt: skip
-    return np.array([float(value) for value in column])
+def _by_time(
+    columns: Mapping[str, list[Any]], target_name: str, time_name: str | None
+) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+    """Rows with a target in the order of time, and those that wait for one."""
+    order: Sequence[int] = range(len(columns[target_name]))
+    if time_name is not None:
+        times = columns[time_name]
+        if any(time is None for time in times):
+            raise InputError("growth.time", "A lead has no time.", where=time_name,
+                             remedy="Give every lead the time of its score.")  # fmt: skip
+        order = sorted(order, key=lambda i: (times[i], i))
+    target = columns[target_name]
+    if any(value not in (0, 1, None) for value in target):
+        raise InputError("growth.target", "The target is not 0, 1 or empty everywhere.",
+                         where=target_name, remedy="1 where the next stage came within the "
+                         "horizon, empty while it still may.")  # fmt: skip
+    known, waiting = (
+        {name: [column[i] for i in rows] for name, column in columns.items()}
+        for rows in (
+            [i for i in order if target[i] is not None],
+            [i for i in order if target[i] is None],
+        )
+    )
+    return known, waiting
 
 
 def _by_rules(
