@@ -33,7 +33,7 @@ def write_csv(folder: Path, name: str, rows: list[tuple[Any, ...]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
-        writer.writerow(table.names)
+        writer.writerow(table.names[: len(rows[0])] if rows else table.names)
         writer.writerows(["" if v is None else v for v in row] for row in rows)
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.growth.programme import load_tables, programme, write_csv
+from tests.growth.programme import write_csv
 
 from opensma.cli import run
 from opensma.growth.dialects import QUERIES
-from opensma.growth.exports import export
-from opensma.growth.journeys import MODELS, Rules
-from opensma.growth.publish import publish
+from opensma.growth.journeys import MODELS
 from opensma.growth.warehouse.store import open_warehouse, query
 
 
@@ -167,73 +164,3 @@ def test_queries_are_printed_for_another_warehouse(
     assert text.count("\n-- ") + text.startswith("-- ") == len(QUERIES)
     assert sma.json("sql", "tie", "--dialect", "postgres")["queries"].keys() == {"tie"}
     assert sma.json("sql", "--dialect", "cobol", code=2)["error"]["code"] == "growth.dialect"
-
-
-# --- exports -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Any:
-    connection = open_warehouse(None)
-    tables, given = programme(60, 24, seed=41)
-    last = given.as_of.isoformat()
-    tables["opportunity"] = [
-        (f"x{i}", "f0", f"o{i}", None, None, "2021-01-01 09:00:00") for i in range(3)
-    ]
-    tables["stage_event"] = [
-        ("x0", "funded", f"{last} 10:00:00", "crm"),
-        ("x0", "meeting", "2021-02-01 10:00:00", "crm"),
-        ("x1", "funded", f"{last} 10:00:00", "crm"),
-    ]
-    tables["consent"] = [("o0-p0", "ads", "granted", "form", "2021-01-01 00:00:00")]
-    tables["alias"] = [
-        ("email_hmac", f"{i:064x}", f"o{o}-p{p}", None, "imported", "crm", "2021-01-01 00:00:00")
-        for i, (o, p) in enumerate(((0, 0), (0, 1), (1, 0)))
-    ]
-    load_tables(connection, tmp_path / "in", tables)
-    publish(connection, given, Rules(given.as_of))
-    return connection
-
-
-def test_uploads_hold_fresh_milestones_of_those_who_agreed_and_a_log(
-    warehouse: Any, tmp_path: Path
-) -> None:
-    """B5, P6."""
-    done = export(warehouse, "linkedin", tmp_path / "out")
-    with (tmp_path / "out" / "linkedin.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [(r["event_id"], r["hashed_email"]) for r in rows] == [("x0:funded", f"{0:064x}")]
-    assert set(rows[0]) == {"event", "event_time", "event_id", "hashed_email"}
-    assert done.files["linkedin_log.csv"] == 1
-    assert done.left_out == {"older than 90 days": 2, "no consent to ads": 3}
-
-
-def test_media_tables_keep_all_spend_and_merge_small_cells(warehouse: Any, tmp_path: Path) -> None:
-    """B6, P5."""
-    export(warehouse, "mmm", tmp_path)
-    with (tmp_path / "media.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    spent, touched = query(
-        warehouse,
-        "SELECT (SELECT sum(amount_c) FROM spend) AS s, (SELECT count(*) FROM touch) AS t",
-    )[0].values()
-    assert sum(int(r["spend_cents"]) for r in rows) == spent
-    assert sum(int(r["touches"] or 0) for r in rows) == touched
-    assert all(int(r["persons"]) >= 10 for r in rows if r["persons"])
-
-
-def test_a_dbt_package_refers_to_everything_it_reads(warehouse: Any, tmp_path: Path) -> None:
-    export(warehouse, "dbt", tmp_path)
-    known = {p.stem for p in tmp_path.rglob("*.sql")} | {p.stem for p in tmp_path.rglob("*.csv")}
-    for path in (tmp_path / "models").glob("*.sql"):
-        text = path.read_text()
-        bare = re.findall(r"\b(?:FROM|JOIN) ([a-z_]+)\b(?!\.)", text)
-        assert bare == [], f"{path.name} reads {bare}"
-        assert set(re.findall(r"ref\('(\w+)'\)", text)) <= known
-        assert path.stem not in re.findall(r"ref\('(\w+)'\)", text)
-
-
-def test_metrics_are_written_for_a_metrics_layer(warehouse: Any, tmp_path: Path) -> None:
-    export(warehouse, "metricflow", tmp_path)
-    document = json.loads((tmp_path / "metrics.yml").read_text())
-    assert {m["name"] for m in document["metrics"]} == {"billed_revenue", "net_revenue"}

@@ -18,7 +18,7 @@ def test_each_reference_and_month_ties_and_spend_without_one_is_named(tmp_path: 
         ("c", "2024-01-30", 5, None), ("d", "2024-02-01", 999, "6210"),
     ):  # fmt: skip
         connection.execute(
-            "INSERT INTO spend VALUES (?, ?, 'email', NULL, 'media', ?, ?, NULL)",
+            "INSERT INTO spend VALUES (?, ?, 'email', NULL, 'media', ?, ?, NULL, NULL, NULL)",
             [name, day, cents, ref],
         )
     file = tmp_path / "gl.csv"

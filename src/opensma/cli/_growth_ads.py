@@ -15,7 +15,6 @@ from opensma.cli.output import book_option, date_option, emit_json, json_option,
 
 if TYPE_CHECKING:
     from opensma.growth.ads.said import Recompute
-    from opensma.growth.warehouse.store import Connection
 
 
 @click.group("ads")
@@ -59,7 +58,7 @@ def check_command(
     from opensma.growth.warehouse.store import one_transaction
 
     rules = load_ad_rules(rules_file)
-    connection = _with_ads(warehouse, book)
+    connection = opened(warehouse, book)
     ads = read_ads(connection, date or datetime.now(UTC).date(), read_texts(texts), ad_id)
     again = _again(book, market_path, definition) if recompute else None
     found = check_ads(ads, rules, again)
@@ -88,17 +87,6 @@ def _summary(ads: int, counts: Counter[str], version: str) -> str:
     head = f"{bad} findings" if bad else f"no finding from rules v{version}"
     tail = f" from rules v{version}" if bad else ""
     return f"{ads} versions of ads: {head}{tail}; {ask} checks need a person."
-
-
-def _with_ads(warehouse: Path | None, book: str) -> Connection:
-    """The warehouse; tables of ads are added to one that was made before there were any."""
-    from opensma.growth.warehouse.schema import create_sql, table_named
-
-    connection = opened(warehouse, book)
-    for name in ("ad", "ad_figure", "ad_fact", "ad_check"):
-        if (found := table_named(name)) is not None:
-            connection.execute(create_sql(found))
-    return connection
 
 
 def _again(book: str, market_path: Path | None, definition: Path | None) -> Recompute:
@@ -132,7 +120,7 @@ def adv5l_command(
 
     end = parse_date(f"{year}-{year_end}", "--year-end")
     start = years_later(end, -1).fromordinal(years_later(end, -1).toordinal() + 1)
-    connection = _with_ads(warehouse, book)
+    connection = opened(warehouse, book)
     found = adv_5l(read_ads(connection, end, Texts()), start, end)
     connection.close()
     if as_json:

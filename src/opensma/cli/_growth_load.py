@@ -11,6 +11,7 @@ import click
 from opensma.cli._growth_options import (
     opened,
     secret_bytes,
+    secret_option,
     warehouse_option,
     warehouse_path,
 )
@@ -37,11 +38,7 @@ if TYPE_CHECKING:
     help="How columns are called: plain, salesforce, hubspot, or a mapping file.",
 )  # fmt: skip
 @date_option("--exported", help="The day of the export: which version of the mapping holds.")
-@click.option(
-    "--secret-file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    envvar="OPENSMA_GROWTH_SECRET", show_envvar=True, metavar="FILE",
-    help="The secret that turns addresses into keys.",
-)  # fmt: skip
+@secret_option
 @warehouse_option
 @book_option
 @json_option
@@ -189,7 +186,9 @@ def demo_command(
     note("Billing the quarters ...")
     with progress(16, "Billing") as advance:
         billed = bill_demo(shop, accounts, last, place, advance)
-    generate_growth(accounts, advisors, last, seed).write(place / "tables")
+    files = generate_growth(accounts, advisors, last, seed)
+    files.write(place / "tables")
+    files.write_contacts(place)
     connection = opened(warehouse, book, create=True)
     done = load_folder(connection, place / "tables", read_mapping("plain", last), None)
     connection.close()

@@ -22,6 +22,12 @@ warehouse_option: Decorator = click.option(
     help="The growth warehouse, a DuckDB file.  [default: sma.growth, beside the book sma.db]",
 )
 
+secret_option: Decorator = click.option(
+    "--secret-file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    envvar="OPENSMA_GROWTH_SECRET", show_envvar=True, metavar="FILE",
+    help="The secret that turns addresses into keys.",
+)  # fmt: skip
+
 
 def warehouse_path(given: Path | None, book: str) -> Path:
     """The file named, or the one beside the book."""

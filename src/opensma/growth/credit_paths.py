@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from opensma.errors import InputError
+from opensma.growth.csv_files import header_of, strict_source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -209,16 +210,15 @@ def _read_fast(file: Path) -> PathTable | None:
     connection = duckdb.connect()
     try:
         return _read_columns(connection, file)
-    except duckdb.Error:
+    except (duckdb.Error, InputError):
         return None
     finally:
         connection.close()
 
 
 def _read_columns(connection: Any, file: Path) -> PathTable | None:
-    source = "read_csv(?, header=true, all_varchar=true, delim=',', quote='\"', escape='\"')"
-    header = connection.execute(f"SELECT * FROM {source} LIMIT 0", [str(file)]).description
-    columns = [entry[0] for entry in header]
+    columns = header_of(file)
+    source = strict_source(columns)
     if any(name not in columns for name in COLUMNS):
         return None
     has_days = DAYS in columns

@@ -19,7 +19,7 @@ from opensma.growth.channels import classify, own_hosts_of
 from opensma.growth.channels_lists import load_rules
 from opensma.growth.privacy import PERSONAL, masked
 from opensma.growth.warehouse.firms import firms_of_domains, record_links
-from opensma.growth.warehouse.schema import CONSENT, LAWFUL, RECEIVED, create_sql
+from opensma.growth.warehouse.schema import CONSENT, LAWFUL
 from opensma.growth.warehouse.store import first_row, one_transaction, query
 
 if TYPE_CHECKING:
@@ -124,8 +124,6 @@ def receive(
 ) -> Received:  # fmt: skip
     """Put a batch into the warehouse once; the same key with other content is refused."""
     digest = hashlib.sha256(json.dumps(events, sort_keys=True).encode()).hexdigest()
-    for table in RECEIVED:
-        connection.execute(create_sql(table))
     with one_transaction(connection):
         known = first_row(
             connection,

@@ -14,7 +14,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from opensma.errors import InputError
-from opensma.growth.warehouse.schema import LAWFUL, LOADED, RECEIVED, create_sql
+from opensma.growth.warehouse.schema import LAWFUL, LOADED
 from opensma.growth.warehouse.store import changed, first_row, query
 
 if TYPE_CHECKING:
@@ -104,8 +104,6 @@ def erase(connection: Connection, person_id: str) -> Erased:
         connection, "SELECT count(DISTINCT person_id) FROM person WHERE person_id LIKE 'erased-%'"
     )
     token = f"erased-{(row[0] if row else 0) + 1:06d}"
-    for table_of_events in RECEIVED:  # a warehouse may be older than they are
-        connection.execute(create_sql(table_of_events))
     captured = changed(
         connection,
         "DELETE FROM capture WHERE email_hmac IN (SELECT id_value FROM alias "

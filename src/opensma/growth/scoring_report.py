@@ -11,39 +11,59 @@ import numpy as np
 
 from opensma.errors import InputError
 from opensma.growth import scoring
+from opensma.growth.csv_files import header_of, strict_source, unreadable
 from opensma.growth.experiments.spec import Spec
 from opensma.growth.scientific import scipy_part
 from opensma.growth.scoring_measures import measures, perfect_gaps
+from opensma.growth.warehouse.store import quoted
 
 if TYPE_CHECKING:
     from opensma.growth.credit_paths import Floats
 
 _MANY_UNSEEN = 0.05
 _FOLDS = 10
+_DAY = r"\d{4}-\d{2}-\d{2}"
+_PATTERNS = (
+    ("BIGINT", r"[+-]?\d+"),
+    ("DOUBLE", r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"),
+    ("DATE", _DAY),
+    ("TIMESTAMP", _DAY + r"[ T]\d{2}:\d{2}.*"),
+)
 _FEWEST_TO_MOVE = 20  # events, and rows without: fewer move no weight that means anything
 
 
 def read_leads(file: Path) -> dict[str, list[Any]]:
-    """Columns of a CSV or Parquet file, types as DuckDB reads them."""
+    """Columns of a Parquet file, or of a CSV file with the types that all their values have."""
     import duckdb
 
-    # "yes" stays a word: types that a person would not expect are not guessed.
-    types = "auto_type_candidates=['BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']"
-    source = (
-        "read_parquet(?)" if file.suffix == ".parquet" else f"read_csv(?, header=true, {types})"
-    )
     if not file.is_file():
         raise FileNotFoundError(2, "No such file", str(file))
+    connection = duckdb.connect()
     try:
-        found = duckdb.execute(f"SELECT * FROM {source}", [str(file)])
-        names = [entry[0] for entry in found.description]
-        rows = found.fetchall()
+        parquet = file.suffix == ".parquet"
+        source = "read_parquet(?)" if parquet else strict_source(header_of(file))
+        connection.execute(f"CREATE TEMP TABLE leads AS SELECT * FROM {source}", [str(file)])
+        names = [row[0] for row in connection.execute("DESCRIBE leads").fetchall()]
+        typed = [quoted(n) if parquet else _typed(connection, quoted(n)) for n in names]
+        rows = connection.execute(f"SELECT {', '.join(typed)} FROM leads").fetchall()
     except duckdb.Error as error:
-        raise InputError(
-            "growth.leads", f"The file cannot be read: {str(error).splitlines()[0]}",
-            where=str(file), remedy="Give CSV with a header, or Parquet.",
-        ) from error  # fmt: skip
+        raise unreadable(error, file) from error
+    finally:
+        connection.close()
     return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+
+
+def _typed(connection: Any, column: str) -> str:
+    """A column of text in the first type that every value has; words such as "yes" stay words."""
+    for kind, pattern in _PATTERNS:
+        cast = f"TRY_CAST({column} AS {kind})"
+        fits = f"regexp_full_match({column}, '{pattern}') AND {cast} IS NOT NULL"
+        row = connection.execute(
+            f"SELECT count(*) FROM leads WHERE {column} IS NOT NULL AND NOT ({fits})"
+        ).fetchone()
+        if row[0] == 0:
+            return cast
+    return column
 
 
 def score_document(

@@ -17,11 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from opensma.book.master import AccountRecord, Advisor
+from opensma.growth.privacy import email_key
 from opensma.growth.warehouse.schema import table_named
-from opensma.simulate.growth_spend import monthly_spend
+from opensma.simulate.growth_spend import TERRITORIES, monthly_spend
 
 OFFICES = 6  # of every advisor
 PLATFORMS = ("Summit Exchange", "Causeway Platform")
+DEMO_KEY = b"this key of the demo is no secret"
+_AGREES = 4  # of ten persons, to uploads for ads
 _EPOCH = date(2021, 1, 1)
 
 
@@ -55,6 +58,7 @@ class Files:
     """Rows of every file that is written."""
 
     rows: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
+    addresses: list[str] = field(default_factory=list)  # as a customer system would have them
 
     def add(self, table: str, *values: object) -> None:
         """One row, in the order of the table's columns."""
@@ -71,6 +75,11 @@ class Files:
                 writer.writerow(table.names)
                 texts = (["" if v is None else str(v) for v in row] for row in rows)
                 writer.writerows(sorted(texts))
+
+    def write_contacts(self, folder: Path) -> None:
+        """Addresses and the key they were hashed with: what an upload to an ad network asks for."""
+        (folder / "contacts.csv").write_text("\n".join(["email", *sorted(self.addresses), ""]))
+        (folder / "demo.key").write_bytes(DEMO_KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +145,8 @@ def firm_id(name: str) -> str:
 def _firms(files: Files, advisors: Sequence[Advisor]) -> None:
     for number, name in enumerate(sorted({a.firm for a in advisors})):
         kind = ("ria", "ria", "family_office", "bd")[number % 4]
-        domain = firm_id(name).replace("-", "") + ".example"
-        files.add("firm", firm_id(name), None, 100_000 + number, kind, domain, _EPOCH, None)
+        files.add("firm", firm_id(name), None, 100_000 + number, kind, _domain(firm_id(name)),
+                  _EPOCH, None)  # fmt: skip
     for name in PLATFORMS:
         files.add("firm", firm_id(name), None, None, "platform", None, _EPOCH, None)
     for firm in sorted({firm_id(a.firm) for a in advisors})[::2]:
@@ -148,6 +157,7 @@ def _firms(files: Files, advisors: Sequence[Advisor]) -> None:
 
 
 def _people(files: Files, office: Office, rng: np.random.Generator) -> None:
+    _territory(files, office)
     for person in office.persons:
         crd = int(hashlib.sha256(person.encode()).hexdigest()[:6], 16) + 2_000_000
         state = "legitimate_interest" if rng.random() < 0.97 else "unknown"
@@ -157,9 +167,30 @@ def _people(files: Files, office: Office, rng: np.random.Generator) -> None:
                   datetime(2021, 1, 2))  # fmt: skip
         files.add("alias", "rep_code", f"R{crd % 10_000:04d}-{person}", person, None, "declared",
                   "custodian feed", datetime(2021, 1, 2))  # fmt: skip
+        _address(files, office, person, crd)
         if rng.random() < 0.02:
             files.add("consent", person, "analytics", "withdrawn", "preference page",
                       datetime(2024, 6, 3, 9))  # fmt: skip
+
+
+def _territory(files: Files, office: Office) -> None:
+    draw = int(hashlib.sha256(office.firm_id.encode()).hexdigest()[:6], 16)
+    territory = TERRITORIES[draw % len(TERRITORIES)]
+    files.add("office", office.office_id, office.firm_id, territory, _EPOCH, None)
+
+
+def _address(files: Files, office: Office, person: str, number: int) -> None:
+    """An address at the firm's domain, as a key; some agree to uploads for ads."""
+    address = f"{person}@{_domain(office.firm_id)}"
+    files.addresses.append(address)
+    files.add("alias", "email_hmac", email_key(address, DEMO_KEY), person, None, "imported",
+              "customer system", datetime(2021, 1, 2))  # fmt: skip
+    if number % 10 < _AGREES:
+        files.add("consent", person, "ads", "granted", "preference page", datetime(2021, 6, 1, 9))
+
+
+def _domain(firm: str) -> str:
+    return firm.replace("-", "") + ".example"
 
 
 def _office_story(files: Files, office: Office, rng: np.random.Generator, last: date) -> None:
@@ -277,13 +308,16 @@ def _prospects(files: Files, rng: np.random.Generator, last: date) -> None:
         road = _road(rng, until.year)
         cut = Road(road.name, road.share, road.steps[: int(rng.integers(1, 4))])
         _touches(files, office, rng, cut, until, last)
-        opened = datetime(until.year, until.month, until.day, 9) - timedelta(days=200)
+        _territory(files, office)
+        _address(files, office, office.persons[0], number)
+        opened = datetime(until.year, until.month, until.day, 9) - timedelta(days=60)
         if rng.random() < 0.5:
             files.add("opportunity", f"opp-{firm}", firm, office.office_id, "large-cap-tax", None,
                       opened)  # fmt: skip
             files.add("stage_event", f"opp-{firm}", "meeting", opened + timedelta(days=40), "crm")
-            if rng.random() < 0.5:
-                files.add("stage_event", f"opp-{firm}", "lost", opened + timedelta(days=180), "crm")
+            over = opened + timedelta(days=180)
+            if rng.random() < 0.5 and over.date() <= last:
+                files.add("stage_event", f"opp-{firm}", "lost", over, "crm")
 
 
 def _experiments(files: Files, offices: Sequence[Office], seed: int) -> None:

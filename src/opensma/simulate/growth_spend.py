@@ -20,11 +20,15 @@ _USUAL = (
     ("platform", "platform_fee", 125_000, "6410"),
 )
 _CONFERENCE_MONTHS = (3, 6, 10)
+# Wholesaler territories and their share of what media are bought; the rest runs everywhere.
+TERRITORIES = ("central", "east", "west")
+_SHARES = (0.3, 0.4, 0.3)
+_CENTS_PER_THOUSAND = 4_500  # of a thousand impressions
 
 
 def monthly_spend(
     first: date, last: date, seed: int
-) -> Iterator[tuple[str, date, str, str | None, str, int, str, str | None]]:
+) -> Iterator[tuple[str | int | date | None, ...]]:
     """Rows of the spend table, from a first month to the last whole one."""
     rng = np.random.default_rng([seed, 41])
     month = date(first.year, first.month, 1)
@@ -41,5 +45,20 @@ def monthly_spend(
             payee = "partner-1" if kind == "promoter" else None
             campaign = None if channel in {"organic_search", "platform"} else f"{channel}-{half}"
             name = f"sp-{month:%Y%m}-{channel}-{kind}"
-            yield name, month, channel, campaign, kind, cents, f"{gl}-{month:%Y%m}", payee
+            for part, territory, share in _parts(name, kind, cents):
+                seen = share * 1000 // _CENTS_PER_THOUSAND if kind == "media" else None
+                yield (part, month, channel, campaign, kind, share, f"{gl}-{month:%Y%m}", payee,
+                       territory, seen)  # fmt: skip
         month = date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def _parts(name: str, kind: str, cents: int) -> Iterator[tuple[str, str | None, int]]:
+    """Media are bought by territory, to the cent; everything else is one row."""
+    if kind != "media":
+        yield name, None, cents
+        return
+    left = cents
+    for territory, share in zip(TERRITORIES, _SHARES, strict=True):
+        part = left if territory == TERRITORIES[-1] else int(cents * share)
+        left -= part
+        yield f"{name}-{territory}", territory, part

@@ -15,6 +15,7 @@ _REFERENCES = (
     ("touch", "person_id", "person"),
     ("touch", "firm_id", "firm"),
     ("person", "firm_id", "firm"),
+    ("office", "firm_id", "firm"),
     ("consent", "person_id", "person"),
     ("account_link", "person_id", "person"),
     ("account_link", "firm_id", "firm"),
@@ -74,7 +75,7 @@ def _check_stages(connection: Connection) -> None:
 
 
 def _check_versions(connection: Connection) -> None:
-    for table, key in (("firm", "firm_id"), ("person", "person_id")):
+    for table, key in (("firm", "firm_id"), ("person", "person_id"), ("office", "office_id")):
         rows = query(
             connection,
             f"SELECT a.{key} AS id, b.valid_from AS day FROM {table} a JOIN {table} b "

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensma.errors import Finding, InputError
+from opensma.growth.csv_files import header_of, strict_source, unreadable
 from opensma.growth.privacy import PERSONAL, email_key, lawful_sql, mask_sql
 from opensma.growth.warehouse.checks import check_all
 from opensma.growth.warehouse.firms import MARK, firms_of_domains, record_links
 from opensma.growth.warehouse.mapping import Mapped, Rule, TableMapping
 from opensma.growth.warehouse.schema import Kind, Table, table_named
-from opensma.growth.warehouse.store import changed, first_row, one_transaction
+from opensma.growth.warehouse.store import changed, first_row, one_transaction, quoted
 from opensma.growth.warehouse.web import FILLED, classify_rows, rules_for_filled
 
 if TYPE_CHECKING:
@@ -137,9 +138,8 @@ class _Stage:
     def _read(self) -> list[str]:
         import duckdb
 
-        reader = "read_csv(?, all_varchar = true, header = true, delim = ',', quote = '\"')"
-        if self.path.suffix == ".parquet":
-            reader = "read_parquet(?)"
+        parquet = self.path.suffix == ".parquet"
+        reader = "read_parquet(?)" if parquet else strict_source(header_of(self.path))
         try:
             self.connection.execute(
                 f"CREATE OR REPLACE TEMP TABLE {self.raw} AS SELECT row_number() OVER () + 1 "
@@ -147,9 +147,7 @@ class _Stage:
                 [str(self.path)],
             )
         except duckdb.Error as error:
-            message = str(error).splitlines()[0]
-            remedy = "Write it as comma-separated text with a header, or as Parquet."
-            raise _wrong("file_unreadable", message, self.path.name, remedy) from error
+            raise unreadable(error, self.path) from error
         rows = self.connection.execute(f"DESCRIBE {self.raw}").fetchall()
         return [str(row[0]) for row in rows if row[0] != "_line"]
 
@@ -166,7 +164,7 @@ class _Stage:
         expressions += [f'NULL AS "{n}"' for n in self.table.names if n not in rules]
         keep = ""
         if self.part.keep is not None:
-            column = _quoted(self._known(self.part.keep[0], columns))
+            column = quoted(self._known(self.part.keep[0], columns))
             wanted = ", ".join(_literal(v) for v in self.part.keep[1])
             has = f"NULLIF(TRIM({column}), '') IS NOT NULL"
             keep = f"WHERE {has}" + ("" if wanted == "'*'" else f" AND {column} IN ({wanted})")
@@ -191,7 +189,7 @@ class _Stage:
             return f"{_literal(rule.row)} || CAST(_line - 1 AS VARCHAR)"
         if rule.template:
             return self._template(rule.template, columns)
-        value = f"NULLIF(TRIM({_quoted(self._known(rule.column, columns))}), '')"
+        value = f"NULLIF(TRIM({quoted(self._known(rule.column, columns))}), '')"
         if rule.values is not None:
             cases = " ".join(
                 f"WHEN {_literal(a)} THEN {_literal(b)}" for a, b in rule.values.items()
@@ -211,7 +209,7 @@ class _Stage:
         pieces = []
         for index, piece in enumerate(template.replace("}", "{").split("{")):
             if index % 2:
-                pieces.append(f"COALESCE({_quoted(self._known(piece, columns))}, '')")
+                pieces.append(f"COALESCE({quoted(self._known(piece, columns))}, '')")
             elif piece:
                 pieces.append(_literal(piece))
         return " || ".join(pieces)
@@ -223,13 +221,13 @@ class _Stage:
     ) -> tuple[int, str] | None:
         row = first_row(
             self.connection,
-            f"SELECT _line, {_quoted(column)} FROM {self.text} WHERE {condition} "
+            f"SELECT _line, {quoted(column)} FROM {self.text} WHERE {condition} "
             "ORDER BY _line LIMIT 1", values,
         )  # fmt: skip
         return None if row is None else (int(row[0]), str(row[1]))
 
     def _check_values(self, target: str, rule: Rule) -> None:
-        if found := self._first(target, f"starts_with({_quoted(target)}, '?')"):
+        if found := self._first(target, f"starts_with({quoted(target)}, '?')"):
             legal = ", ".join(sorted(rule.values or {}))
             self._refuse("value_unmapped", found[0], target, f"'{found[1][1:]}' is not mapped",
                          f"Add it to the mapping's values; mapped are {legal}.")  # fmt: skip
@@ -241,7 +239,7 @@ class _Stage:
                 "secret_missing", "Addresses cannot be keyed without the tenant's secret (P1).",
                 self.path.name, "Give --secret-file FILE, or OPENSMA_GROWTH_SECRET.",
             )  # fmt: skip
-        column = _quoted(target)
+        column = quoted(target)
         rows = self.connection.execute(
             f"SELECT DISTINCT {column} FROM {self.text} WHERE {column} IS NOT NULL"
         ).fetchall()
@@ -257,7 +255,7 @@ class _Stage:
 
     def _find_firms(self, target: str) -> None:
         """Domains become the firms whose own they are, and nothing where they are nobody's (I5)."""
-        column = _quoted(target)
+        column = quoted(target)
         rows = self.connection.execute(
             f"SELECT DISTINCT {column} FROM {self.text} WHERE starts_with({column}, '{MARK}')"
         ).fetchall()
@@ -278,7 +276,7 @@ class _Stage:
 
     def _check(self) -> None:
         for column in self.table.columns:
-            name = _quoted(column.name)
+            name = quoted(column.name)
             if column.needed and (found := self._first(column.name, f"{name} IS NULL")):
                 self._refuse("value_missing", found[0], column.name, "the value is missing",
                              f"Every {self.table.name} needs its {column.name}.")  # fmt: skip
@@ -311,7 +309,7 @@ class _Stage:
                 remedy = "Give 64 hex digits, or map the address through `email_hmac`."
                 what = "the key is no HMAC-SHA-256"
                 self._refuse("raw_address", found[0], "id_value", what, remedy)
-        keys = ", ".join(_quoted(k) for k in self.table.key)
+        keys = ", ".join(quoted(k) for k in self.table.key)
         differing = (
             f"_line IN (SELECT max(_line) FROM (SELECT DISTINCT ON ({self._all()}) * FROM "
             f"{self.text}) GROUP BY {keys} HAVING count(*) > 1)"
@@ -322,18 +320,18 @@ class _Stage:
             self._refuse("key_twice", found[0], self.table.key[0], what, remedy)
 
     def _all(self) -> str:
-        return ", ".join(_quoted(name) for name in self.table.names)
+        return ", ".join(quoted(name) for name in self.table.names)
 
     def _type(self, mapped: set[str]) -> int:
         """The typed table, with free text masked; how many rows were masked."""
         free = [c.name for c in self.table.columns if c.free_text and c.name in mapped]
         masked = 0
         for name in free:
-            matches = f"regexp_matches({_quoted(name)}, ?)"
+            matches = f"regexp_matches({quoted(name)}, ?)"
             counted = f"SELECT count(*) FROM {self.text} WHERE {matches}"
             masked += changed(self.connection, counted, [PERSONAL])
         typed = ", ".join(
-            f"CAST({mask_sql(_quoted(c.name)) if c.name in free else _quoted(c.name)} "
+            f"CAST({mask_sql(quoted(c.name)) if c.name in free else quoted(c.name)} "
             f'AS {c.kind.value}) AS "{c.name}"'
             for c in self.table.columns
         )
@@ -425,10 +423,6 @@ def _findings(staged: Sequence[Staged], nobody: int) -> list[Finding]:
                     "They count in totals only (P2).")
         )  # fmt: skip
     return found
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _literal(value: str | None) -> str:

@@ -113,6 +113,8 @@ LOADED = (
     _table("person", "person_id:t firm_id:t? office_id:t? crd:t? role:t consent_state:t "
            "valid_from:d valid_to:d?", "person_id valid_from",
            role=("advisor", "gatekeeper", "investor", "wholesaler"), consent_state=CONSENT),
+    _table("office", "office_id:t firm_id:t? territory:t valid_from:d valid_to:d?",
+           "office_id valid_from"),
     _table("consent", "person_id:t purpose:t state:t source:f ts:s", "person_id purpose ts",
            purpose=("analytics", "ads"), state=CONSENT),
     _table("alias", "id_type:t id_value:t person_id:t? firm_id:t? confidence:t basis:f "
@@ -123,7 +125,8 @@ LOADED = (
     _table("touch", "touch_id:t ts:s person_id:t? firm_id:t? channel:t source:f? campaign_id:t? "
            "ad_id:t? kind:t evidence:f? rule:t? rules_version:t?", "touch_id", channel=CHANNELS),
     _table("spend", "spend_id:t date:d channel:t campaign_id:t? kind:t amount_c:w gl_ref:t? "
-           "payee_id:t?", "spend_id", channel=CHANNELS, kind=SPEND_KINDS),
+           "payee_id:t? territory:t? impressions:w?", "spend_id", channel=CHANNELS,
+           kind=SPEND_KINDS),
     _table("opportunity", "opp_id:t firm_id:t? office_id:t? strategy_id:t? platform_id:t? "
            "opened_at:s", "opp_id"),
     _table("stage_event", "opp_id:t stage:t ts:s source_system:t?", "opp_id stage ts",
@@ -196,6 +199,11 @@ TABLES = (*LOADED, *CORE, *DERIVED, *RECEIVED)
 def table_named(name: str) -> Table | None:
     """A table of the warehouse, or None."""
     return next((table for table in TABLES if table.name == name), None)
+
+
+def add_sql(table: Table, column: Column) -> str:
+    """ALTER TABLE for a column that came later; such columns stand last and may be empty."""
+    return f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" {column.kind.value}'
 
 
 def create_sql(table: Table, name: str | None = None) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opensma.errors import InputError
-from opensma.growth.warehouse.schema import TABLES, create_sql
+from opensma.growth.warehouse.schema import TABLES, add_sql, create_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,10 +37,25 @@ def open_warehouse(path: Path | None, *, create: bool = False) -> Connection:
             where=str(path),
             remedy="Close the other program that has it open, or name a warehouse of ours.",
         ) from error
-    if create or path is None:
-        for table in TABLES:
-            connection.execute(create_sql(table))
+    _bring_up_to_date(connection, create or path is None)
     return connection
+
+
+def _bring_up_to_date(connection: Connection, create: bool) -> None:
+    """Create what a new warehouse lacks, or one of ours that is older than a table or a column."""
+    rows = connection.execute("SELECT table_name, column_name FROM duckdb_columns()").fetchall()
+    known: dict[str, set[str]] = {}
+    for table_name, column_name in rows:
+        known.setdefault(table_name, set()).add(column_name)
+    if not create and "setting" not in known:
+        return  # a file of somebody else: what is asked of it will say so
+    for table in TABLES:
+        if table.name not in known:
+            connection.execute(create_sql(table))
+            continue
+        for column in table.columns:
+            if column.name not in known[table.name]:
+                connection.execute(add_sql(table, column))
 
 
 @contextmanager
@@ -60,6 +75,11 @@ def sql_text(name: str) -> str:
     text = files("opensma.growth").joinpath(f"sql/{name}.sql").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("--")]
     return "\n".join(lines).strip().rstrip(";")
+
+
+def quoted(name: str) -> str:
+    """A name of a column as SQL reads it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def query(connection: Connection, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
