@@ -208,6 +208,25 @@ def test_open_leads_are_scored_by_the_moved_weights() -> None:
     assert without["test"] == found["test"]  # a lead without outcome teaches nothing
 
 
+def test_the_reliability_plot_shows_both_and_says_so_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "leads.csv"
+    columns = with_a_new_source(3000)
+    rows = zip(*columns.values(), strict=True)
+    lines = [",".join("" if v is None else str(v) for v in row) for row in rows]
+    file.write_text("\n".join([",".join(columns), *lines]))
+    sma: Command = command(capsys)
+    ask = ("score", "--leads", file, "--target", "next", "--id", "lead", "--time", "day")
+    found = sma(*ask, "--plot", tmp_path / "new" / "plot.svg")
+    drawing = (tmp_path / "new" / "plot.svg").read_text()
+    assert f"As trained: largest gap {found['test']['largest_gap']:.3f}" in drawing
+    assert "Weights moved by later outcomes" in drawing
+    tenths = len(found["test"]["reliability"]) + len(found["moved"]["reliability"])
+    assert drawing.count('aria-roledescription="point"') == tenths
+    assert sma(*ask, "--plot", tmp_path / "plot.png", status=2)["error"]["code"] == "growth.plot"
+
+
 def test_a_target_that_is_no_outcome_is_refused() -> None:
     columns = leads(1000)
     columns["next"][5] = 2

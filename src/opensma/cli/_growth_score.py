@@ -33,11 +33,15 @@ _SHOWN = 20
     "--rules", type=click.Path(path_type=Path), metavar="FILE.json",
     help="Points by rules, used while there are fewer than 100 events.",
 )  # fmt: skip
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.svg",
+    help="Write the reliability plot.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @json_option
 def score_command(
     leads: Path, target: str, id_name: str, time_name: str | None, train_share: float,
-    rules: Path | None, seed: int, as_json: bool,
+    rules: Path | None, plot: Path | None, seed: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Score leads by a logistic model with three reasons each, tested on the later part.
 
@@ -50,6 +54,10 @@ def score_command(
     points = rules_of(read_spec(rules)) if rules else []
     columns = read_leads(leads)
     found = score_document(columns, target, time_name, id_name, train_share, seed, points)
+    if plot is not None:
+        from opensma.growth.scoring_plot import write_plot
+
+        write_plot(plot, found)
     if as_json:
         emit_json(found)
         return

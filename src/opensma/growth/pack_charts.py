@@ -39,7 +39,7 @@ def bridge_chart(bridge: Bridge, title: str) -> str:
     words = base.mark_text(dy=-7, fontSize=11.5, color=LIGHT.ink).encode(
         y=alt.Y("top:Q"), text="label:N"
     )
-    return _drawn((bars + words).properties(width=_WIDTH, height=230), title, title)
+    return drawn_on_paper((bars + words).properties(width=_WIDTH, height=230), title, title)
 
 
 def _bar(step: str, start: int, end: int, colour: str, moved: int) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def spread_chart(
         shape=alt.Shape("model:N", scale=alt.Scale(domain=models, range=shapes)),
     )  # fmt: skip
     height = 24 * len(channels)
-    return _drawn((line + dots).properties(width=_WIDTH - 160, height=height), title, title)
+    return drawn_on_paper((line + dots).properties(width=_WIDTH - 160, height=height), title, title)
 
 
 def cohort_chart(lines: Sequence[tuple[str, Sequence[tuple[int, float]]]], title: str) -> str:
@@ -124,11 +124,12 @@ def cohort_chart(lines: Sequence[tuple[str, Sequence[tuple[int, float]]]], title
         )
         .properties(width=_WIDTH, height=210)
     )
-    return _drawn(chart, title, title)
+    return drawn_on_paper(chart, title, title)
 
 
-def _drawn(chart: Any, title: str, description: str) -> str:
+def drawn_on_paper(chart: Any, title: str, description: str, ground: str = "transparent") -> str:
+    """A chart of the pack's look as SVG, with room at its edges."""
     spec: dict[str, Any] = chart.to_dict()
-    spec["config"] = axis_config(LIGHT)
+    spec["config"] = axis_config(LIGHT) | {"background": ground}
     spec["padding"] = {"left": 24, "right": 12, "top": 4, "bottom": 2}
     return drawn(spec, title, description)
