@@ -80,7 +80,7 @@ def programme(
         start = int(rng.integers(0, starts or months - 1))
         opened = later(start) + timedelta(days=int(rng.integers(0, 28)))
         lines, closed = _life(rng, name, start, months, closing)
-        grid += lines
+        grid += [(*line, 0) for line in lines]
         rows.append((name, f"f{office % 20}", "adv", "s", "up to $250k", opened, closed))
         fees += _fees(rng, name, lines, opened, every)
         _touch(tables, rng, office, opened, number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -23,9 +24,26 @@ MADE = ("touch_group", "event", "journey", "credit_touched", "split_weight", "li
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Any:
     connection = open_warehouse(None)
     tables, given = programme(60, 36, seed=21)
+    first, *_ = [row for row in given.accounts if row[5].year == 2021]
+    tables["acquisition"] = [(first[0], first[5], "the book of an adviser who retired")]
+    given = replace(given, months=with_a_move(given.months))
     load_tables(connection, tmp_path_factory.mktemp("files"), tables)
     publish(connection, given, Rules(given.as_of, by_tranches=True))
     return connection
+
+
+def with_a_move(months: Any) -> list[tuple[Any, ...]]:
+    """Two accounts of one owner between which money went, in every month that has two inflows."""
+    found = list(months)
+    by_month: dict[Any, list[int]] = {}
+    for place, row in enumerate(found):
+        if row[3] > 0:
+            by_month.setdefault(row[1], []).append(place)
+    for places in by_month.values():
+        for place, cents in zip(places[:2], (700, -700), strict=False):
+            if len(places) > 1:
+                found[place] = (*found[place][:6], cents)
+    return found
 
 
 def plain(rows: Any) -> list[tuple[Any, ...]]:

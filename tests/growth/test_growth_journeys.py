@@ -33,7 +33,7 @@ class World:
             ],
         }
         self.months = [
-            ("A1", date(2024, m, 1), 10**8 if m > 3 else 0, 10**8 if m == 3 else 0, 0, 10**8)
+            ("A1", date(2024, m, 1), 10**8 if m > 3 else 0, 10**8 if m == 3 else 0, 0, 10**8, 0)
             for m in range(3, 13)
         ]
 
@@ -43,12 +43,13 @@ class World:
             (name, ts, person, "f1", channel, None, None, None, "visit", "utm", None, None)
         )
 
-    def inflow(self, month: int, cents: int) -> None:
-        """Money in a month; later months carry it."""
+    def inflow(self, month: int, cents: int, *, inside: int = 0) -> None:
+        """Money in a month, some of it from another account of the owner; later months carry it."""
         self.months = [
             (a, day, b + (cents if day.month > month else 0),
-             f + (cents if day.month == month else 0), k, e + (cents if day.month >= month else 0))
-            for a, day, b, f, k, e in self.months
+             f + (cents if day.month == month else 0), k, e + (cents if day.month >= month else 0),
+             i + (inside if day.month == month else 0))
+            for a, day, b, f, k, e, i in self.months
         ]  # fmt: skip
 
     def derive(self, **rules: Any) -> Any:

@@ -139,7 +139,15 @@ def split(tmp_path: Path) -> Any:
     firm = [("f1", None, None, "ria", None, "2024-01-01", None)]
     load_tables(connection, tmp_path, {"firm": firm, "person": people, "account_link": links})
     months = [
-        ("A1", date(2025 + m // 12, m % 12 + 1, 1), 10**7 if m else 0, 0 if m else 10**7, 0, 10**7)
+        (
+            "A1",
+            date(2025 + m // 12, m % 12 + 1, 1),
+            10**7 if m else 0,
+            0 if m else 10**7,
+            0,
+            10**7,
+            0,
+        )
         for m in range(18)
     ]
     fees = [

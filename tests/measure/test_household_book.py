@@ -10,7 +10,12 @@ from opensma.book.master import AccountRecord, all_records
 from opensma.book.series import DailyValues, account_series
 from opensma.book.store import open_book
 from opensma.errors import InputError
-from opensma.measure.household_book import household_performance, moved_inside, together
+from opensma.measure.household_book import (
+    household_performance,
+    moves_inside,
+    moves_of_owners,
+    together,
+)
 from opensma.measure.returns import linked, series_returns
 
 
@@ -55,8 +60,11 @@ def inside(*entries: Booked, into: dict[int, int], out: dict[int, int]) -> dict[
     flat = [500, 500, 500]
     one, two = series(flat, {}, out), series(flat, into, {})
     journals = {k: [b for b in entries if b.entry.account_key == k] for k in (1, 2)}
-    found = moved_inside(journals, {1: one, 2: two})
-    return {day - FIRST: cents for day, cents in found.items() if cents}
+    found: dict[int, int] = {}
+    for move in moves_inside(journals, {1: one, 2: two}):
+        assert (move.from_key, move.to_key) == (1, 2)
+        found[move.day - FIRST] = found.get(move.day - FIRST, 0) + move.cents
+    return {day: cents for day, cents in found.items() if cents}
 
 
 def test_m6_the_same_amount_out_of_one_account_and_into_another_is_a_transfer() -> None:
@@ -116,6 +124,7 @@ def test_the_demo_households_are_their_accounts_together(small_book: str) -> Non
     with book.read() as connection:
         accounts = all_records(connection, AccountRecord)
         known = account_series(connection, [a.account_key for a in accounts])
+        moves = moves_of_owners(connection, accounts, known)
     several = 0
     for taxpayer in sorted({a.taxpayer_id for a in accounts}):
         own = [known[a.account_key] for a in accounts if a.taxpayer_id == taxpayer]
@@ -129,6 +138,9 @@ def test_the_demo_households_are_their_accounts_together(small_book: str) -> Non
         if len(own) == 1:
             assert found.time_weighted.cumulative == single[0]
         several += len(own) > 1
+        keys = {a.account_key for a in accounts if a.taxpayer_id == taxpayer}
+        inside = sum(move.cents for move in moves if move.to_key in keys)
+        assert found.inflow_cents == sum(int(s.inflow_cents.sum()) for s in own) - inside
     assert several
     with pytest.raises(InputError, match=r"measure\.no_values"):
         household_performance(book, "nobody")

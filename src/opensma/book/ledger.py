@@ -103,10 +103,15 @@ def put_rows(
 
 
 def read_journal(
-    connection: Connection, account_keys: Sequence[int], after_day: str = ""
-) -> list[Booked]:
-    """Entries of some accounts with trade days after `after_day`, by account and position."""
+    connection: Connection, account_keys: Sequence[int], after_day: str = "",
+    kinds: Iterable[Kind] = (),
+) -> list[Booked]:  # fmt: skip
+    """Entries of some accounts with trade days after `after_day`, by account and position.
+
+    Without `kinds` of every kind.
+    """
     table = schema.journal
+    names = [kind.value for kind in kinds]
     found: list[Booked] = []
     for start in range(0, len(account_keys), _CHUNK):
         some = list(account_keys[start : start + _CHUNK])
@@ -115,6 +120,8 @@ def read_journal(
             .where(table.c.account_key.in_(some), table.c.trade_day > after_day)
             .order_by(table.c.account_key, table.c.seq)
         )
+        if names:
+            query = query.where(table.c.kind.in_(names))
         found += [booked_of(tuple(row)) for row in connection.execute(query)]
     return found
 

@@ -16,7 +16,10 @@ CASH_KINDS = ("media", "event", "tech", "platform_fee", "promoter")  # all but p
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """How assets came from begin to end, in cents; contraction and lost are negative (E1)."""
+    """How assets came from begin to end, in cents; contraction and lost are negative (E1).
+
+    Acquired is what came with a book that was bought; it is no growth of the programme's own.
+    """
 
     begin_c: int
     new_c: int
@@ -25,6 +28,7 @@ class Bridge:
     lost_c: int
     market_c: int
     end_c: int
+    acquired_c: int = 0
 
     @property
     def gross_retention(self) -> float | None:
@@ -40,25 +44,50 @@ class Bridge:
     @property
     def organic_growth(self) -> float | None:
         """E6."""
-        flows = self.new_c + self.expansion_c + self.contraction_c + self.lost_c
-        return _ratio(flows, self.begin_c)
+        return _ratio(self.organic_c, self.begin_c)
+
+    @property
+    def organic_c(self) -> int:
+        """Net flows that were won or lost."""
+        return self.new_c + self.expansion_c + self.contraction_c + self.lost_c
 
 
-def bridge(months: Iterable[tuple[int, int, int, int]]) -> Bridge:
-    """Account-months as (begin, flow, market, end) in cents, each of which must tie (E1)."""
-    begin = new = expansion = contraction = lost = market = end = 0
-    for beg, flow, mkt, last in months:
-        ensure(beg + flow + mkt == last, "an account-month does not tie", beg=beg, end=last)
-        begin, market, end = begin + beg, market + mkt, end + last
-        if flow > 0 and beg == 0:
+@dataclass(frozen=True, slots=True)
+class AccountMonth:
+    """One account over a month, in cents: begin + flow + market = end.
+
+    `internal_c` is the part of the flow that came from other accounts of the owner, or went there.
+    """
+
+    begin_c: int
+    flow_c: int
+    market_c: int
+    end_c: int
+    internal_c: int = 0
+    acquired: bool = False  # with a book that was bought in this month
+
+
+def bridge(months: Iterable[AccountMonth]) -> Bridge:
+    """The bridge of account-months (E1): each must tie, and what moved inside must net to zero."""
+    begin = new = expansion = contraction = lost = market = end = acquired = inside = 0
+    for m in months:
+        tied = m.begin_c + m.flow_c + m.market_c == m.end_c
+        ensure(tied, "an account-month does not tie", begin=m.begin_c, end=m.end_c)
+        begin, market, end = begin + m.begin_c, market + m.market_c, end + m.end_c
+        inside += m.internal_c
+        flow = m.flow_c - m.internal_c
+        if flow > 0 and m.acquired:
+            acquired += flow
+        elif flow > 0 and m.begin_c == 0:
             new += flow
         elif flow > 0:
             expansion += flow
-        elif flow < 0 and last == 0:
+        elif flow < 0 and m.end_c == 0:
             lost += flow
         else:
             contraction += flow
-    return Bridge(begin, new, expansion, contraction, lost, market, end)
+    ensure(inside == 0, "internal moves do not net to zero", cents=inside)
+    return Bridge(begin, new, expansion, contraction, lost, market, end, acquired)
 
 
 def over(bridges: Sequence[Bridge]) -> Bridge:
@@ -67,7 +96,7 @@ def over(bridges: Sequence[Bridge]) -> Bridge:
     return Bridge(
         bridges[0].begin_c, sum(b.new_c for b in bridges), sum(b.expansion_c for b in bridges),
         sum(b.contraction_c for b in bridges), sum(b.lost_c for b in bridges),
-        sum(b.market_c for b in bridges), bridges[-1].end_c,
+        sum(b.market_c for b in bridges), bridges[-1].end_c, sum(b.acquired_c for b in bridges),
     )  # fmt: skip
 
 

@@ -179,12 +179,14 @@ def _of_outflows(connection: Connection, as_of: date) -> list[Step]:
         connection,
         "WITH linked AS (SELECT account_id, arg_max(firm_id, (valid_from, split_bps, person_id)) "
         "AS firm_id FROM account_link GROUP BY 1) SELECT firm_id, "
-        "CAST(sum(flow_c) AS BIGINT) AS flow_c, "
+        "CAST(sum(outside_c) AS BIGINT) AS flow_c, "
         "CAST(sum(beg_c) FILTER (month = first_month) AS BIGINT) AS beg_c FROM (SELECT *, "
+        "flow_c - coalesce(internal_c, 0) AS outside_c, "
         "min(month) OVER (PARTITION BY account_id) AS first_month FROM account_month "
         "WHERE month >= ? AND month <= ?) JOIN linked USING (account_id) "
         "WHERE firm_id IS NOT NULL GROUP BY firm_id "
-        "HAVING sum(flow_c) < 0 AND -10 * sum(flow_c) >= sum(beg_c) FILTER (month = first_month) "
+        "HAVING sum(outside_c) < 0 "
+        "AND -10 * sum(outside_c) >= sum(beg_c) FILTER (month = first_month) "
         "ORDER BY 2, 1", [start, as_of],
     )  # fmt: skip
     return [

@@ -114,7 +114,7 @@ def _figures(facts: _Facts) -> tuple[Figure, ...]:
     paid = f"{len(back)} of {len(facts.cohorts)}"
     bad = len(broken(facts.checks))
     return (
-        Figure("Assets", _millions(total.end_c), f"from {len(facts.groups.starts):,} groups"),
+        Figure("Assets", _millions(total.end_c), f"{len(facts.groups.starts):,} groups won"),
         Figure(f"Organic growth {last_year[0]}", _percent(last_year[1].organic_growth),
                "net flows over begin, ex-market"),
         Figure("Net revenue billed", _millions(billed), "gross less platform share, all periods"),
@@ -136,8 +136,7 @@ def _whole_cost(facts: _Facts) -> AcquisitionCost:
     for row in facts.spend:
         kinds[str(row["kind"])] = kinds.get(str(row["kind"]), 0) + int(str(row["amount_c"]))
     total = over([bridge for _, bridge in facts.months])
-    flows = total.new_c + total.expansion_c + total.contraction_c + total.lost_c
-    return acquisition_cost(kinds, len(facts.groups.starts), flows)
+    return acquisition_cost(kinds, len(facts.groups.starts), total.organic_c)
 
 
 # --- sections ------------------------------------------------------------------------------------
@@ -147,43 +146,51 @@ def _bridge_section(connection: Connection, facts: _Facts) -> Section:
     from opensma.growth.pack_charts import bridge_chart
 
     years = data.year_bridges(facts.months)
-    impact = {year: (flow, cents) for year, flow, cents in data.revenue_impact(connection)}
+    table = Table(
+        "aum_bridge", "Assets, begin to end, by year", columns("Year:text", *_BRIDGE),
+        tuple((str(year), *_bridge_cells(b)) for year, b in years),
+        "What moved between accounts of one owner is no flow. Books that were bought are a line of "
+        "their own.",
+    )  # fmt: skip
+    monthly = Table(
+        "aum_bridge_months", "Assets by month", columns("Month:text", *_BRIDGE),
+        tuple((f"{month:%Y-%m}", *_bridge_cells(b)) for month, b in facts.months),
+    )  # fmt: skip
+    year, last = years[-1]
+    caption = f"How assets moved in {year}"
+    chart = (caption, bridge_chart(last, caption))
+    tables = (table, _retention_table(connection, years), monthly)
+    return Section("Assets", tables, (chart,), hidden=("aum_bridge_months",))
+
+
+_BRIDGE = ("Begin:cents", "New:cents", "Expansion:cents", "Contraction:cents", "Lost:cents",
+           "Acquired:cents", "Market:cents", "End:cents")  # fmt: skip
+
+
+def _bridge_cells(b: Bridge) -> tuple[int, ...]:
+    return (b.begin_c, b.new_c, b.expansion_c, b.contraction_c, b.lost_c, b.acquired_c,
+            b.market_c, b.end_c)  # fmt: skip
+
+
+def _retention_table(connection: Connection, years: Sequence[tuple[int, Bridge]]) -> Table:
+    impact = {year: cents for year, _, cents in data.revenue_impact(connection)}
     logos = {year: (n, kept) for year, n, kept in data.logo_retention(connection)}
     rows: list[tuple[Cell, ...]] = []
     for year, b in years:
         begun, kept = logos.get(year, (0, 0))
         rows.append(
-            (str(year), b.begin_c, b.new_c, b.expansion_c, b.contraction_c, b.lost_c, b.market_c,
-             b.end_c, b.gross_retention, b.net_retention, b.organic_growth,
-             kept / begun if begun else None, impact.get(year, (None, None))[1])
+            (str(year), b.gross_retention, b.net_retention, kept / begun if begun else None,
+             b.organic_growth, b.organic_c, impact.get(year))
         )  # fmt: skip
-    table = Table(
-        "aum_bridge", "Assets, begin to end, by year",
-        columns("Year:text", "Begin:cents", "New:cents", "Expansion:cents", "Contraction:cents",
-                "Lost:cents", "Market:cents", "End:cents", "Gross:share", "Net:share",
-                "Organic:share", "Logos:share", "Revenue impact:cents"),
-        tuple(rows),
-        "Retention and organic growth are ex-market and over the year's begin; logos are groups "
-        "with assets. Revenue impact: net flows at the yearly rate of the account's own fee lines, "
-        "net of the platform's share (E2): it says what assets alone may hide.",
-    )  # fmt: skip
-    year, last = years[-1]
-    caption = f"How assets moved in {year}"
-    chart = (caption, bridge_chart(last, caption))
-    monthly = _month_table(facts)
-    return Section("Assets", (table, monthly), (chart,), hidden=("aum_bridge_months",))
-
-
-def _month_table(facts: _Facts) -> Table:
-    rows = tuple(
-        (f"{m:%Y-%m}", b.begin_c, b.new_c, b.expansion_c, b.contraction_c, b.lost_c, b.market_c,
-         b.end_c)
-        for m, b in facts.months
-    )  # fmt: skip
     return Table(
-        "aum_bridge_months", "Assets by month",
-        columns("Month:text", "Begin:cents", "New:cents", "Expansion:cents", "Contraction:cents",
-                "Lost:cents", "Market:cents", "End:cents"), rows,
+        "retention", "What was kept, what grew, and what it means for revenue",
+        columns("Year:text", "Gross retention:share", "Net retention:share",
+                "Groups kept:share", "Organic growth:share", "Net flows:cents",
+                "Yearly revenue of flows:cents"), tuple(rows),
+        "Retention and organic growth are ex-market and over the year's begin, without books that "
+        "were bought; groups kept are those with assets at both ends. Yearly revenue: all flows, "
+        "those of bought books too, at the yearly rate of the account's own fee lines, net of the "
+        "platform's share (E2): it says what assets alone may hide.",
     )  # fmt: skip
 
 

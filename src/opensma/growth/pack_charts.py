@@ -20,7 +20,9 @@ def bridge_chart(bridge: Bridge, title: str) -> str:
 
     steps = (
         ("New", bridge.new_c), ("Expansion", bridge.expansion_c),
-        ("Contraction", bridge.contraction_c), ("Lost", bridge.lost_c), ("Market", bridge.market_c),
+        ("Contraction", bridge.contraction_c), ("Lost", bridge.lost_c),
+        *([("Acquired", bridge.acquired_c)] if bridge.acquired_c else []),
+        ("Market", bridge.market_c),
     )  # fmt: skip
     rows: list[dict[str, Any]] = [_bar("Begin", 0, bridge.begin_c, _TOTAL, bridge.begin_c)]
     at = bridge.begin_c

@@ -110,7 +110,7 @@ def month_bridges(connection: Connection) -> list[tuple[date, Bridge]]:
         (
             row["month"],
             Bridge(row["begin_c"], row["new_c"], row["expansion_c"], row["contraction_c"],
-                   row["lost_c"], row["market_c"], row["end_c"]),
+                   row["lost_c"], row["market_c"], row["end_c"], row["acquired_c"]),
         )
         for row in query(connection, sql_text("bridge"))
     ]  # fmt: skip
@@ -270,7 +270,8 @@ def cohorts(
     first = min(spent, default=None)
     last = date.min
     for row in _billed_by_group(connection):
-        quarter = start_of[row["group_id"]]
+        if (quarter := start_of.get(row["group_id"])) is None:
+            continue  # came with a book that was bought
         number = _months_between(quarter, row["month"])
         billed[quarter][number][0] += row["amount_c"]
         billed[quarter][number][1] += (

@@ -56,7 +56,8 @@ def closure(connection: Connection) -> Closure:
     row = query(
         connection,
         "SELECT count(*) FILTER (WHERE beg_c > 0) AS months, "
-        "count(*) FILTER (WHERE beg_c > 0 AND end_c = 0) AS closed FROM account_month",
+        "count(*) FILTER (WHERE beg_c > 0 AND end_c = 0 AND coalesce(internal_c, 0) >= 0) "
+        "AS closed FROM account_month",
     )[0]
     months, closed = int(row["months"]), int(row["closed"])
     share = max(closed, 0 if closed else _RULE_OF_THREE) / months if months else 0.0

@@ -21,6 +21,7 @@ from opensma.growth.journeys import Rules, fill_temp, put_rows
 from opensma.growth.warehouse.derive import derive
 from opensma.growth.warehouse.schema import table_named
 from opensma.growth.warehouse.store import one_transaction
+from opensma.measure.household_book import Move, moves_of_owners
 
 if TYPE_CHECKING:
     from opensma.growth.warehouse.store import Connection
@@ -32,7 +33,7 @@ _LARGEST_SEGMENT = "over $1m"
 SEGMENT_ORDER = (*(name for _, name in _SEGMENTS), _LARGEST_SEGMENT)
 
 AccountRow = tuple[str, str, str, str, str, date, date | None]
-MonthRow = tuple[str, date, int, int, int, int]
+MonthRow = tuple[str, date, int, int, int, int, int]
 FeeRow = tuple[str, str, str, str, int, int, str | None, date, date]
 
 
@@ -57,13 +58,15 @@ def read_book(book: Book) -> Published:
         accounts = all_records(connection, AccountRecord)
         firms = {a.advisor_id: a.firm for a in all_records(connection, Advisor)}
         series = account_series(connection, [a.account_key for a in accounts])
+        inside = _inside(moves_of_owners(connection, accounts, series))
         invoices = all_invoices(connection)
         _, ledger = rows_since(connection, "0000-00-00")
     rows, months = [], []
     for account in accounts:
         if account.account_key not in series:
             continue
-        mine = account_months(account.account_id, series[account.account_key])
+        key = account.account_key
+        mine = account_months(account.account_id, series[key], inside.get(key, {}))
         months += mine
         rows.append(_account(account, firms[account.advisor_id], series[account.account_key], mine))
     if not months:
@@ -87,19 +90,36 @@ def _account(
             closed)  # fmt: skip
 
 
-def account_months(account_id: str, values: DailyValues) -> list[MonthRow]:
-    """Begin, flow, market and end of every month, so that each month ties to the cent (E1)."""
+def _inside(moves: Sequence[Move]) -> dict[int, dict[int, int]]:
+    """By account and month: cents that came from other accounts of the owner, or went there."""
+    found: dict[int, dict[int, int]] = {}
+    for move in moves:
+        month = _month_key(date.fromordinal(move.day))
+        for key, cents in ((move.from_key, -move.cents), (move.to_key, move.cents)):
+            mine = found.setdefault(key, {})
+            mine[month] = mine.get(month, 0) + cents
+    return found
+
+
+def _month_key(day: date) -> int:
+    return day.year * 12 + day.month - 1
+
+
+def account_months(
+    account_id: str, values: DailyValues, inside: Mapping[int, int]
+) -> list[MonthRow]:
+    """Begin, flow, market, end and what moved inside of every month; each ties to the cent (E1)."""
     days = [date.fromordinal(int(day)) for day in values.days]
-    keys = np.array([day.year * 12 + day.month - 1 for day in days])
+    keys = np.array([_month_key(day) for day in days])
     flows = values.inflow_cents - values.outflow_cents
     rows: list[MonthRow] = []
     begin = 0
     for key in range(int(keys[0]), int(keys[-1]) + 1):
-        inside = np.flatnonzero(keys == key)
-        end = int(values.value_cents[inside[-1]]) if len(inside) else begin
-        flow = int(flows[inside].sum())
+        some = np.flatnonzero(keys == key)
+        end = int(values.value_cents[some[-1]]) if len(some) else begin
+        flow = int(flows[some].sum())
         month = date(key // 12, key % 12 + 1, 1)
-        rows.append((account_id, month, begin, flow, end - begin - flow, end))
+        rows.append((account_id, month, begin, flow, end - begin - flow, end, inside.get(key, 0)))
         begin = end
     return rows
 

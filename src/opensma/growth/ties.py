@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from opensma.growth.warehouse.store import Connection
 
 
+_MOVEMENTS = ("begin_c", "new_c", "expansion_c", "contraction_c", "lost_c", "acquired_c",
+              "market_c")  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One figure from two sides; they are equal or something is wrong."""
@@ -120,10 +124,7 @@ def _bridge_checks(connection: Connection, months: set[date]) -> list[Check]:
     found = []
     before: int | None = None
     for row in query(connection, sql_text("bridge")):
-        moved = sum(
-            row[name]
-            for name in ("begin_c", "new_c", "expansion_c", "contraction_c", "lost_c", "market_c")
-        )
+        moved = sum(row[name] for name in _MOVEMENTS)
         if row["month"] in months:
             found.append(Check(f"assets {row['month']:%Y-%m}", row["end_c"], moved))
             if before is not None:

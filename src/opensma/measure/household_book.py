@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+from sqlalchemy import Connection
 
 from opensma.book.journal import Booked, Kind
 from opensma.book.ledger import read_journal
@@ -41,10 +42,20 @@ class HouseholdPerformance:
     missing: tuple[str, ...]
 
 
-def moved_inside(
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What left one account and entered another of the same owner on one day."""
+
+    day: int  # ordinal
+    from_key: int
+    to_key: int
+    cents: int
+
+
+def moves_inside(
     journals: Mapping[int, Iterable[Booked]], series: Mapping[int, DailyValues]
-) -> dict[int, int]:
-    """Cents by day that left one account and entered another, by account key.
+) -> list[Move]:
+    """Moves between these accounts; entries of kinds other than MOVING say nothing here.
 
     Cash is told by an equal amount, shares by equal numbers of the same securities.
     """
@@ -52,7 +63,7 @@ def moved_inside(
     shares: dict[int, dict[int, Counter[int]]] = {}
     for key, journal in journals.items():
         for booked in journal:
-            entry, sign = booked.entry, _SIGNS.get(booked.entry.kind, 0)
+            entry, sign = booked.entry, MOVING.get(booked.entry.kind, 0)
             if not sign:
                 continue
             if entry.kind in (Kind.DEPOSIT, Kind.WITHDRAWAL):
@@ -61,32 +72,50 @@ def moved_inside(
             held = shares.setdefault(entry.trade_day, {}).setdefault(key, Counter())
             for security, quantity in zip(*(entry.body[n] for n in _LOTS), strict=True):
                 held[security] += sign * quantity
-    found: Counter[int] = Counter()
-    for day, rows in cash.items():
-        found[day] += _paired(rows)
+    found = [move for day, rows in cash.items() for move in _paired(day, rows)]
     for day, by_key in shares.items():
         for key, held in by_key.items():
             others = (k for k, o in by_key.items() if k != key and _opposite(o, held))
             if min(held.values()) > 0 and (other := next(others, None)) is not None:
                 into = _in_kind(series[key], day, cash.get(day, ()), key, 1)
-                found[day] += min(into, _in_kind(series[other], day, cash.get(day, ()), other, -1))
-    return dict(found)
+                out = _in_kind(series[other], day, cash.get(day, ()), other, -1)
+                found.append(Move(day, other, key, min(into, out)))
+    return found
+
+
+def moves_of_owners(
+    connection: Connection, accounts: Sequence[AccountRecord], series: Mapping[int, DailyValues]
+) -> list[Move]:
+    """Moves between the accounts of every owner who has several with values."""
+    owners: dict[str, list[int]] = {}
+    for account in accounts:
+        if account.account_key in series:
+            owners.setdefault(account.taxpayer_id, []).append(account.account_key)
+    several = [keys for keys in owners.values() if len(keys) > 1]
+    journals: dict[int, list[Booked]] = {key: [] for keys in several for key in keys}
+    for booked in read_journal(connection, list(journals), kinds=MOVING):
+        journals[booked.entry.account_key].append(booked)
+    return [
+        move
+        for keys in several
+        for move in moves_inside({key: journals[key] for key in keys}, series)
+    ]
 
 
 _LOTS = ("security", "quantity")
-_SIGNS = {Kind.DEPOSIT: 1, Kind.WITHDRAWAL: -1, Kind.TRANSFER_IN: 1, Kind.TRANSFER_OUT: -1}
+MOVING = {Kind.DEPOSIT: 1, Kind.WITHDRAWAL: -1, Kind.TRANSFER_IN: 1, Kind.TRANSFER_OUT: -1}
 
 
-def _paired(rows: Sequence[tuple[int, int]]) -> int:
-    """Cents of one day whose inflow has an equal outflow in another account."""
+def _paired(day: int, rows: Sequence[tuple[int, int]]) -> list[Move]:
+    """Inflows of cash of one day that have an equal outflow in another account."""
     left = [row for row in rows if row[1] < 0]
-    total = 0
+    found = []
     for key, cents in rows:
         match = next((row for row in left if row[0] != key and row[1] == -cents), None)
         if cents > 0 and match is not None:
             left.remove(match)
-            total += cents
-    return total
+            found.append(Move(day, match[0], key, cents))
+    return found
 
 
 def _opposite(one: Counter[int], other: Counter[int]) -> bool:
@@ -147,7 +176,7 @@ def household_performance(book: Book, taxpayer_id: str) -> HouseholdPerformance:
         keys = [a.account_key for a in accounts]
         known = account_series(connection, keys)
         several = known if len(known) > 1 else {}
-        journals = {k: list(read_journal(connection, [k])) for k in several}
+        journals = {k: read_journal(connection, [k], kinds=MOVING) for k in several}
         gross = [
             as_gross(connection, a.account_id, known[a.account_key])
             for a in accounts
@@ -161,7 +190,9 @@ def household_performance(book: Book, taxpayer_id: str) -> HouseholdPerformance:
             remedy="sma account list --json names the taxpayer of each account.",
         )
     own = [known[a.account_key] for a in accounts if a.account_key in known]
-    inside = moved_inside(journals, known)
+    inside: Counter[int] = Counter()
+    for move in moves_inside(journals, known):
+        inside[move.day] += move.cents
     whole, earned = together(own, inside), together(gross, inside)
     returns = series_returns(earned.value_cents, earned.inflow_cents, earned.outflow_cents)
     dates = [date.fromordinal(int(day)) for day in whole.days]

@@ -108,6 +108,7 @@ def generate_growth(
         rng = np.random.default_rng([seed, 31, number])
         _people(files, office, rng)
         _office_story(files, office, rng, last)
+    _bought(files, offices)
     _prospects(files, np.random.default_rng([seed, 32]), last)
     for row in monthly_spend(date(2020, 1, 1), last, seed):
         files.add("spend", *row)
@@ -206,6 +207,16 @@ def _office_story(files: Files, office: Office, rng: np.random.Generator, last: 
     if road.steps:
         _stages(files, office, rng, first)
         _aftercare(files, office, rng, first, last)
+
+
+def _bought(files: Files, offices: Sequence[Office]) -> None:
+    """One office came with the book of an adviser who retired: the largest that began in 2023."""
+    late = [o for o in offices if o.first is not None and o.first.year == 2023]
+    for office in sorted(late, key=lambda o: (-len(o.accounts), o.office_id))[:1]:
+        for account in office.accounts:
+            if account.opened[:4] == "2023":
+                files.add("acquisition", account.account_id, account.opened,
+                          "book of an adviser who retired")  # fmt: skip
 
 
 def _road(rng: np.random.Generator, year: int) -> Road:

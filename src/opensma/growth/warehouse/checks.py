@@ -24,6 +24,7 @@ _REFERENCES = (
     ("gate", "firm_id", "firm"),
     ("assignment", "exp_id", "experiment"),
     ("account_link", "account_id", "account"),
+    ("acquisition", "account_id", "account"),
 )
 
 

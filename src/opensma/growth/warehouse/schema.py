@@ -136,6 +136,7 @@ LOADED = (
            status=("requested", "approved", "declined", "withdrawn")),
     _table("account_link", "account_id:t firm_id:t? person_id:t opp_id:t? platform_id:t? "
            "split_bps:w valid_from:d valid_to:d? basis:f", "account_id person_id valid_from"),
+    _table("acquisition", "account_id:t acquired_on:d basis:f", "account_id"),
     _table("experiment", "exp_id:t unit_kind:t arms:t weights:t salt:t start:d primary_metric:t "
            "guardrails:t? effect:r? effect_low:r? effect_high:r? p_value:r? channel:t?", "exp_id",
            unit_kind=("firm", "office", "territory"), channel=CHANNELS),
@@ -157,7 +158,7 @@ LOADED = (
 CORE = (
     _table("account", "account_id:t firm_id:t? advisor_id:t? strategy_id:t? segment:t? opened:d "
            "closed:d?", "account_id", loaded=False),
-    _table("account_month", "account_id:t month:d beg_c:w flow_c:w mkt_c:w end_c:w",
+    _table("account_month", "account_id:t month:d beg_c:w flow_c:w mkt_c:w end_c:w internal_c:w?",
            "account_id month", loaded=False),
     _table("fee_ledger", "line_id:t account_id:t period:t kind:t amount_c:w platform_share_c:w "
            "reversal_of:t? period_start:d period_end:d", "line_id", loaded=False),
