@@ -193,7 +193,7 @@ def test_weights_move_only_as_far_as_later_rows_can_show() -> None:
 
 
 def test_open_leads_are_scored_by_the_moved_weights() -> None:
-    columns = with_a_new_source(6000)
+    columns = with_a_new_source(3000)
     waiting = {name: [*column[-3:]] for name, column in columns.items()}
     waiting |= {"lead": ["A", "B", "C"], "next": [None] * 3, "source": ["event", "web", "event"],
                 "rfp": ["no"] * 3, "visits": [4] * 3, "noise": [0.0] * 3}  # fmt: skip

@@ -115,9 +115,10 @@ def _scores(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[int, tuple[float, l
     ]  # fmt: skip
     columns = {name: [rows[i][name] for i in asked] for name in _FEATURES}
     chances = model.scores(columns) if asked else np.zeros(0)
+    reasons = model.reasons(columns) if asked else []
     found = {
-        i: (float(chances[k]), [str(r["reason"]) for r in model.reasons(columns, k)])
-        for k, i in enumerate(asked)
+        i: (float(chance), [str(r["reason"]) for r in why])
+        for i, chance, why in zip(asked, chances, reasons, strict=True)
     }
     return found, f"chance of the next stage within {HORIZON_DAYS} days, from {len(known):,} steps"
 

@@ -23,7 +23,7 @@ from opensma.growth.scientific import scipy_part
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from opensma.growth.credit_paths import Floats
+    from opensma.growth.credit_paths import Floats, Ints
 
     Bools = NDArray[np.bool_]
 
@@ -77,18 +77,25 @@ class Feature:
     edges: tuple[float, ...] | None  # of ranges; None for categories
     levels: tuple[str, ...]
 
-    def level_of(self, value: Any) -> int:
-        """Which indicator a value switches on."""
-        if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
-            return len(self.levels) - 1
+    def levels_of(self, column: Column) -> Ints:
+        """Which indicator each value switches on."""
+        last = len(self.levels) - 1
+        missing = np.array([_is_missing(value) for value in column], dtype=bool)
         if self.edges is not None:
-            return int(np.searchsorted(self.edges, float(value), side="right"))
-        text = str(value)
-        return self.levels.index(text) if text in self.levels[:-2] else len(self.levels) - 2
+            numbers = [0.0 if gone else float(v) for v, gone in zip(column, missing, strict=True)]
+            found = np.searchsorted(self.edges, np.array(numbers), side="right")
+        else:
+            known = {text: place for place, text in enumerate(self.levels[:-2])}
+            found = np.array([known.get(str(value), last - 1) for value in column], dtype=np.int64)
+        return np.where(missing, last, found)
 
     def words(self, level: int) -> str:
         """The indicator as a person reads it."""
         return f"{self.name}: {self.levels[level]}"
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
 def learn_feature(name: str, column: Column) -> Feature:
@@ -123,8 +130,7 @@ def design(features: Sequence[Feature], columns: Mapping[str, Column]) -> Floats
     """Indicators of every row, one block for each feature."""
     blocks = []
     for feature in features:
-        levels = np.array([feature.level_of(value) for value in columns[feature.name]])
-        blocks.append(np.eye(len(feature.levels))[levels])
+        blocks.append(np.eye(len(feature.levels))[feature.levels_of(columns[feature.name])])
     return np.hstack(blocks)
 
 
@@ -159,18 +165,19 @@ class ScoreModel:
             return np.asarray(scipy_part("special").expit(raw))
         return np.asarray(np.interp(raw, *self.knots))
 
-    def reasons(self, columns: Mapping[str, Column], row: int) -> list[dict[str, Any]]:
-        """What moves a score most against the average lead, in log-odds (L4)."""
-        found: list[dict[str, Any]] = []
+    def reasons(self, columns: Mapping[str, Column]) -> list[list[dict[str, Any]]]:
+        """What moves each row's score most against the average lead, in log-odds (L4)."""
+        found: list[list[dict[str, Any]]] = [[] for _ in next(iter(columns.values()))]
         at = 0
         for feature in self.features:
-            level = feature.level_of(columns[feature.name][row])
             block = slice(at, at + len(feature.levels))
-            usual = float(self.mean_design[block] @ self.weights[block])
-            effect = float(self.weights[at + level]) - usual
-            found.append({"reason": feature.words(level), "effect": effect})
+            effects = self.weights[block] - float(self.mean_design[block] @ self.weights[block])
+            for row, level in zip(found, feature.levels_of(columns[feature.name]), strict=True):
+                row.append({"reason": feature.words(level), "effect": float(effects[level])})
             at += len(feature.levels)
-        return sorted(found, key=lambda r: (-abs(r["effect"]), r["reason"]))[:REASONS]
+        return [
+            sorted(row, key=lambda r: (-abs(r["effect"]), r["reason"]))[:REASONS] for row in found
+        ]
 
 
 def fit_score(columns: Mapping[str, Column], target: Floats) -> ScoreModel:

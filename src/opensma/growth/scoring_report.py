@@ -114,8 +114,10 @@ def _rows(
     if not ids:
         return []
     return [
-        {"id": name, "score": float(score), "reasons": model.reasons(columns, i)}
-        for i, (name, score) in enumerate(zip(ids, model.scores(columns), strict=True))
+        {"id": name, "score": float(score), "reasons": reasons}
+        for name, score, reasons in zip(
+            ids, model.scores(columns), model.reasons(columns), strict=True
+        )
     ]
 
 
@@ -141,7 +143,7 @@ def _unseen(model: scoring.ScoreModel, test: Mapping[str, list[Any]]) -> dict[st
     for feature in model.features:
         if feature.edges is None:
             other = len(feature.levels) - 2
-            here = np.array([feature.level_of(v) == other for v in test[feature.name]])
+            here = feature.levels_of(test[feature.name]) == other
             anywhere |= here
             share[feature.name] = float(here.mean())
     worst = sorted(share, key=lambda name: (-share[name], name))
