@@ -6,12 +6,21 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.growth.programme import load_tables, programme
 
 from opensma.growth.journeys import MODELS, Rules
 from opensma.growth.pack import Pack, make_pack
 from opensma.growth.pack_data import Options
+from opensma.growth.pack_revenue import (
+    DRAWS,
+    SEED,
+    Revenue,
+    channel_revenue,
+    resampled,
+    share_tables,
+)
 from opensma.growth.privacy import SMALLEST_CELL, erase, personal_data, purge, without_small_cells
 from opensma.growth.publish import publish
 from opensma.growth.ties import broken, tie_checks
@@ -97,6 +106,23 @@ def test_the_same_figures_give_the_same_bytes(warehouse: Any, tmp_path: Path) ->
     assert pages[0] == pages[1]
 
 
+def test_what_groups_have_is_what_channels_have(warehouse: Any) -> None:
+    """The resampled cells are the billed ones, but for rounding: half a cent a line and touch."""
+    revenue = channel_revenue(warehouse)
+    lines = query(warehouse, "SELECT count(*) AS n FROM fee_ledger")[0]["n"]
+    for model in MODELS:
+        found: dict[str, float] = {}
+        for of, _, channel, cents in revenue.by_group:
+            if of == model:
+                found[channel] = found.get(channel, 0.0) + cents
+        net = revenue.net(model)
+        assert {c for c, cents in found.items() if cents} == {
+            c for c, cents in net.items() if cents
+        }
+        assert all(abs(found[c] - net[c]) <= 2 * lines for c in net)
+        assert sum(found.values()) == pytest.approx(sum(net.values()), abs=1)
+
+
 def test_under_a_hundred_groups_nothing_is_ranked(tmp_path: Path) -> None:
     """N2: rows stand by name then, and the page says why."""
     connection = open_warehouse(None)
@@ -107,7 +133,36 @@ def test_under_a_hundred_groups_nothing_is_ranked(tmp_path: Path) -> None:
     table = next(t for t in pack.tables if t.name == "revenue_by_channel")
     names = [str(r[0]) for r in table.rows[:-1] if not str(r[0]).startswith(("(", "platform:"))]
     assert names == sorted(names)
-    assert "too few to rank" in table.note
+    sure = next(t for t in pack.tables if t.name == "revenue_shares")
+    assert "too few to rank" in sure.note
+    assert {row[4] for row in sure.rows} == {None}
+    assert all(row[2] is not None and row[3] is not None for row in sure.rows)  # N2: they stay
+
+
+def test_shares_have_the_interval_of_groups_drawn_again_and_ranks_that_chance_cannot_turn() -> None:
+    """N1, N3, against plain loops over the same draws."""
+    rows = [("linear", f"g{g}", channel, cents)
+            for g in range(30)
+            for channel, cents in (("email", 900 + 90 * (g % 2)), ("webinar", 920 + 7 * (g % 3)),
+                                   ("rfp", 100 + g), ("(unattributed)", 50))]  # fmt: skip
+    channels = ["email", "webinar", "rfp", "(unattributed)"]
+    same = [(model, *row[1:]) for model in MODELS for row in rows]
+    total = {c: sum(r[3] for r in rows if r[2] == c) for c in channels}
+    revenue = Revenue(dict.fromkeys(MODELS, total),
+                      dict.fromkeys(MODELS, dict.fromkeys(channels, 0)), same)  # fmt: skip
+    drawn = resampled(revenue, channels)["linear"]
+    random = np.random.default_rng(SEED)
+    groups = sorted({r[1] for r in rows})
+    for i, counts in enumerate(random.multinomial(30, [1 / 30] * 30, size=DRAWS)[:50]):
+        times = dict(zip(groups, counts.tolist(), strict=True))
+        sums = [sum(times[r[1]] * r[3] for r in rows if r[2] == c) for c in channels]
+        assert drawn.shares[i] == pytest.approx([x / sum(sums) for x in sums])
+    shown, everything = share_tables(revenue, channels, 200)
+    for row in shown.rows:
+        assert row[2] < row[1] < row[3]  # type: ignore[operator]
+        assert row[7] == 0  # all models agree here
+    assert [row[4] for row in shown.rows] == [1, 1, 3, None]  # two that chance could exchange
+    assert len(everything.rows) == len(MODELS) * len(channels)
 
 
 def test_a_channel_of_fewer_than_ten_persons_has_no_cell_of_its_own(warehouse: Any) -> None:

@@ -13,6 +13,7 @@ from opensma.growth.economics import AcquisitionCost, Bridge, acquisition_cost, 
 from opensma.growth.journeys import MODELS
 from opensma.growth.pack_page import Figure, Page, Section, page_html
 from opensma.growth.pack_pdf import pack_pdf
+from opensma.growth.pack_revenue import SMALL_N, Revenue, channel_revenue, share_tables
 from opensma.growth.pack_tables import DASH, MINUS, Cell, Column, Table, columns, sums
 from opensma.growth.pack_value import closure, segment_values
 from opensma.growth.ties import Check, broken, tie_checks
@@ -23,7 +24,6 @@ from opensma.report.documents.render import installed
 if TYPE_CHECKING:
     from opensma.growth.warehouse.store import Connection
 
-SMALL_N = 100  # N2: under so many fundings nothing is ranked
 CAUSE = (
     "Credit divides what was billed among what was touched; it does not say what caused it. "
     "Tested effects stand beside it and are never merged into it."
@@ -58,7 +58,7 @@ class Pack:
 class _Facts:
     """Everything that the sections read, once."""
 
-    revenue: data.Revenue
+    revenue: Revenue
     months: list[tuple[date, Bridge]]
     groups: data.Groups
     spend: list[dict[str, object]]
@@ -77,7 +77,7 @@ def make_pack(connection: Connection, options: data.Options) -> Pack:
     spend = data.spend_rows(connection)
     small = data.small_cells(connection, "channel")
     facts = _Facts(
-        data.merged(data.channel_revenue(connection), small),
+        channel_revenue(connection, small),
         data.month_bridges(connection),
         groups,
         spend,
@@ -203,27 +203,23 @@ def _revenue_section(connection: Connection, facts: _Facts) -> Section:
     if n < SMALL_N:  # N2: no ranking, not even by the order of rows
         channels = sorted(channels, key=lambda c: (c.startswith(("(", "platform:")), c))
     nets = {model: revenue.net(model) for model in MODELS}
-    shares, spread = revenue.shares(), revenue.spread()
-    rows: list[tuple[Cell, ...]] = [
-        (c, *(nets[m].get(c, 0) for m in MODELS), shares[data.COST_MODEL].get(c, 0.0), spread[c])
-        for c in channels
-    ]
+    rows: list[tuple[Cell, ...]] = [(c, *(nets[m].get(c, 0) for m in MODELS)) for c in channels]
     totals = sums(rows, range(1, len(MODELS) + 1))
-    rows.append(("Billed, net", *totals.values(), 1.0, None))
+    rows.append(("Billed, net", *totals.values()))
     table = Table(
         "revenue_by_channel", "Net revenue billed, by channel under every model",
-        columns("Channel:channel", *(f"Model|{m}:cents!" for m in MODELS), "Share linear:share",
-                "Spread:points"),
-        tuple(rows),
-        f"n = {n:,} funded groups{', too few to rank channels (N2)' if n < SMALL_N else ''}. Every "
-        "column sums to what was billed. Spread: largest less smallest share over the models, in "
-        "points (E8): where it is wide, no single model should decide a budget. "
-        "Markov: absorbing chain, removal to null, normalised inside each journey.",
+        columns("Channel:channel", *(f"Model|{m}:cents!" for m in MODELS)), tuple(rows),
+        "Every column sums to what was billed. Markov: absorbing chain, removal to null, "
+        "normalised inside each journey.",
         total=True,
     )  # fmt: skip
     caption = "Share of net revenue by channel; one mark for each model, the line is the spread"
-    chart = (caption, spread_chart(shares, channels, caption))
-    return Section("Revenue by channel", (table, _billed_table(connection)), (chart,))
+    chart = (caption, spread_chart(revenue.shares(), channels, caption))
+    sure, everything = share_tables(revenue, channels, n)
+    return Section(
+        "Revenue by channel", (sure, table, _billed_table(connection), everything), (chart,),
+        hidden=(everything.name,),
+    )  # fmt: skip
 
 
 def _billed_table(connection: Connection) -> Table:

@@ -17,12 +17,10 @@ from opensma.growth.economics import (
     annualised_impact_c,
     over,
     payback_month,
-    spread,
 )
-from opensma.growth.journeys import MODELS, is_touch
+from opensma.growth.journeys import is_touch
 from opensma.growth.privacy import SMALLEST_CELL
 from opensma.growth.publish import SEGMENT_ORDER
-from opensma.growth.warehouse.schema import UNATTRIBUTED
 from opensma.growth.warehouse.store import query, sql_text
 
 if TYPE_CHECKING:
@@ -39,58 +37,6 @@ class Options:
     servicing_c: int = 0  # for each account and month
     model: str = COST_MODEL
     discount: float = 0.10  # a year, of modelled fees
-
-
-@dataclass(frozen=True, slots=True)
-class Revenue:
-    """Billed cents by model and channel: gross and the platform's share."""
-
-    gross: Mapping[str, Mapping[str, int]]
-    platform: Mapping[str, Mapping[str, int]]
-
-    def net(self, model: str) -> dict[str, int]:
-        """Net cents by channel under a model."""
-        return {c: v - self.platform[model][c] for c, v in self.gross[model].items()}
-
-    @property
-    def channels(self) -> list[str]:
-        """Channels by linear credit, the largest first; unattributed last."""
-        totals = self.net(COST_MODEL)
-        names = sorted({c for by in self.gross.values() for c in by})
-        return sorted(names, key=lambda c: (c == UNATTRIBUTED, c == SMALL, -totals.get(c, 0), c))
-
-    def shares(self) -> dict[str, dict[str, float]]:
-        """Share of net revenue by model and channel (E8)."""
-        found = {}
-        for model in self.gross:
-            net = self.net(model)
-            total = sum(net.values()) or 1
-            found[model] = {channel: cents / total for channel, cents in net.items()}
-        return found
-
-    def spread(self) -> dict[str, float]:
-        """E8 by channel."""
-        return spread(self.shares())
-
-
-def channel_revenue(connection: Connection) -> Revenue:
-    """All billed revenue by model and channel."""
-    rows = query(
-        connection,
-        # By touch first: a programme has millions of rows and thousands of touches.
-        "SELECT r.model, coalesce(t.channel, r.touch_id) AS channel, "
-        "CAST(sum(r.amount_c) AS BIGINT) AS amount_c, "
-        "CAST(sum(r.platform_share_c) AS BIGINT) AS platform_share_c "
-        "FROM (SELECT model, touch_id, sum(amount_c) AS amount_c, sum(platform_share_c) "
-        "AS platform_share_c FROM revenue GROUP BY ALL) r "
-        "LEFT JOIN touch t ON t.touch_id = r.touch_id GROUP BY ALL",
-    )
-    gross: dict[str, dict[str, int]] = {model: {} for model in MODELS}
-    platform: dict[str, dict[str, int]] = {model: {} for model in MODELS}
-    for row in rows:
-        gross[row["model"]][row["channel"]] = row["amount_c"]
-        platform[row["model"]][row["channel"]] = row["platform_share_c"]
-    return Revenue(gross, platform)
 
 
 def billed_years(connection: Connection) -> list[dict[str, Any]]:
@@ -127,9 +73,15 @@ def year_bridges(months: Sequence[tuple[date, Bridge]]) -> list[tuple[int, Bridg
 def revenue_impact(connection: Connection) -> list[tuple[int, int, int]]:
     """By year: net flows, and their annualised revenue impact net of the platform's share (E2)."""
     flows: dict[int, list[tuple[int, Fraction]]] = defaultdict(list)
-    for row in query(connection, sql_text("fee_rate")):
+    # Months under one fee line have one rate: their flows are summed before they meet it.
+    rows = query(
+        connection,
+        "SELECT year(month) AS year, CAST(sum(flow_c) AS BIGINT) AS flow_c, net_c, days, assets_c "
+        f"FROM ({sql_text('fee_rate')}) GROUP BY year(month), account_id, net_c, days, assets_c",
+    )
+    for row in rows:
         rate = Fraction(row["net_c"] * 365, row["days"] * row["assets_c"])
-        flows[row["month"].year].append((row["flow_c"], rate))
+        flows[row["year"]].append((row["flow_c"], rate))
     return [
         (year, sum(flow for flow, _ in some), annualised_impact_c(some))
         for year, some in sorted(flows.items())
@@ -160,7 +112,8 @@ def new_groups(connection: Connection, model: str) -> Groups:
         connection,
         "SELECT c.event_id, coalesce(t.channel, c.touch_id) AS channel, "
         "coalesce(t.campaign_id, '') AS campaign, sum(c.weight) / 1e9 AS weight FROM credit c "
-        "LEFT JOIN touch t ON t.touch_id = c.touch_id WHERE c.model = ? GROUP BY ALL", [model],
+        f"LEFT JOIN touch t ON t.touch_id = c.touch_id JOIN ({sql_text('group_start')}) g "
+        "ON g.event_id = c.event_id WHERE c.model = ? GROUP BY ALL", [model],
     )  # fmt: skip
     weights: dict[str, list[tuple[str, str, float]]] = defaultdict(list)
     for row in rows:
@@ -383,19 +336,3 @@ def small_cells(connection: Connection, column: str) -> set[str]:
         f"WHERE {column} IS NOT NULL GROUP BY ALL",
     )
     return {row["name"] for row in rows if row["persons"] < SMALLEST_CELL}
-
-
-def merged(revenue: Revenue, small: set[str]) -> Revenue:
-    """Small channels as one, so that every column still sums to what was billed (P5)."""
-    if not small:
-        return revenue
-    sides = []
-    for side in (revenue.gross, revenue.platform):
-        found: dict[str, dict[str, int]] = {}
-        for model, cells in side.items():
-            mine = found.setdefault(model, {})
-            for channel, cents in cells.items():
-                name = SMALL if channel in small else channel
-                mine[name] = mine.get(name, 0) + cents
-        sides.append(found)
-    return Revenue(sides[0], sides[1])
