@@ -80,6 +80,16 @@ def test_every_model_sums_to_what_was_billed(warehouse: Any, tmp_path: Path) -> 
     assert len(ties) > 100
 
 
+def test_the_cost_of_a_net_new_dollar_is_told(warehouse: Any) -> None:
+    """E3."""
+    table = next(t for t in make_pack(warehouse, Options()).tables if t.name == "cac_by_channel")
+    flows, spend = query(
+        warehouse,
+        "SELECT (SELECT sum(flow_c) FROM account_month), (SELECT sum(amount_c) FROM spend)",
+    )[0].values()
+    assert f"{100 * int(spend) / int(flows):.2f} cents for each net new dollar" in table.note
+
+
 def test_a_modelled_value_stands_apart_from_what_was_billed(warehouse: Any) -> None:
     """V6, R1: nothing modelled is called revenue."""
     table = next(t for t in make_pack(warehouse, Options()).tables if t.name == "ltv_to_cac")
@@ -143,7 +153,7 @@ def test_shares_have_the_interval_of_groups_drawn_again_and_ranks_that_chance_ca
     """N1, N3, against plain loops over the same draws."""
     rows = [("linear", f"g{g}", channel, cents)
             for g in range(30)
-            for channel, cents in (("email", 900 + 90 * (g % 2)), ("webinar", 920 + 7 * (g % 3)),
+            for channel, cents in (("email", 900 + 90 * (g % 2)), ("webinar", 938 + 7 * (g % 3)),
                                    ("rfp", 100 + g), ("(unattributed)", 50))]  # fmt: skip
     channels = ["email", "webinar", "rfp", "(unattributed)"]
     same = [(model, *row[1:]) for model in MODELS for row in rows]

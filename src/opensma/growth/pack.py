@@ -271,6 +271,14 @@ def _cost_row(name: str, cost: AcquisitionCost) -> tuple[Cell, ...]:
             None if cash is None else round(cash), cost.people_share)  # fmt: skip
 
 
+def _per_dollar(whole: AcquisitionCost) -> str:
+    """E3: what a dollar of net flows cost, where there are any."""
+    rate = whole.per_net_new_dollar
+    if rate is None or not whole.spend_c:
+        return ""
+    return f" All spend is {rate * 100:.2f} cents for each net new dollar of assets."
+
+
 def _cost_section(connection: Connection, facts: _Facts, options: data.Options) -> Section:
     by_segment = data.cost_by_segment(facts.groups, facts.by_channel, facts.small)
     whole = _whole_cost(facts)
@@ -279,7 +287,8 @@ def _cost_section(connection: Connection, facts: _Facts, options: data.Options) 
         (*(_cost_row(*row) for row in facts.by_channel), _cost_row("All", whole)),
         f"Groups are credited by the {options.model} model at their first funding; the last row "
         "divides all spend by all new groups, credited or not. A dash: less than one group is "
-        "credited. Under ten credited groups a cost is an anecdote.", total=True,
+        "credited. Under ten credited groups a cost is an anecdote. Groups that came with a bought "
+        f"book are left out.{_per_dollar(whole)}", total=True,
     )  # fmt: skip
     campaign = Table(
         "cac_by_campaign", "By campaign, the dearest first", _cost_columns("Campaign"),
