@@ -27,6 +27,8 @@ GOOD = "s1,2024-01-03,email,media,70\n"
         (HEADER + 's1,2024-01-03,email,"media,70\n', "growth.file_unreadable",
          "spend.csv:2", "quote"),
         ("spend_id,date,date\n", "growth.column_twice", "spend.csv:1", "'date'"),
+        ("spend_id,Date,date\n", "growth.column_twice", "spend.csv:1", "'date'"),
+        (",\n", "growth.file_unreadable", "spend.csv", "no header"),
         ("", "growth.file_unreadable", "spend.csv", "no header"),
         (HEADER + "s\xe9,2024-01-03,email,media,70\n", "growth.file_unreadable",
          "spend.csv:2", "UTF-8"),
@@ -69,6 +71,14 @@ def test_a_column_of_leads_has_the_type_that_all_its_values_have(tmp_path: Path)
     assert found["at"] == [datetime(2024, 1, 3, 10), datetime(2024, 1, 3, 11, 30), None]
     assert found["word"] == ["yes", "no", None]
     assert found["code"] == ["007x", "1", None]
+
+
+def test_spaces_about_a_name_and_a_comma_at_the_end_of_every_line_do_no_harm(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "leads.csv"
+    file.write_text("id, n ,\na,1,\nb,2,\n")
+    assert read_leads(file) == {"id": ["a", "b"], "n": [1, 2], "column2": [None, None]}
 
 
 def test_a_lead_row_that_is_too_long_is_named(tmp_path: Path) -> None:

@@ -23,7 +23,10 @@ _REMEDY = "Write it as comma-separated text in UTF-8 with a header; quote fields
 
 
 def header_of(file: Path) -> list[str]:
-    """Names of the columns; InputError where there are none, or one stands twice."""
+    """Names of the columns, `column2` where the third has none.
+
+    InputError where there is no name at all, or one stands twice but for capitals.
+    """
     try:
         with file.open("rb") as stream:
             lines = (line.decode("utf-8-sig") for line in stream)
@@ -34,12 +37,15 @@ def header_of(file: Path) -> list[str]:
         raise _unreadable(f"The header cannot be read: {error}.", f"{file.name}:1") from error
     if not any(name.strip() for name in names):
         raise _unreadable("It has no header.", file.name)
+    names = [name.strip() or f"column{place}" for place, name in enumerate(names)]
+    seen: set[str] = set()
     for name in names:
-        if names.count(name) > 1:
+        if name.lower() in seen:
             raise InputError(
                 "growth.column_twice", f"The column '{name}' stands twice.",
                 where=f"{file.name}:1", remedy="Rename or drop one of them.",
             )  # fmt: skip
+        seen.add(name.lower())
     return names
 
 
