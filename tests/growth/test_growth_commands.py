@@ -115,6 +115,12 @@ def test_why_walks_from_a_line_to_its_touches(sma: Sma) -> None:
     touches = [t for s in found["splits"] for tranche in s["tranches"] for t in tranche["touches"]]
     assert sum(t["amount_c"] for t in touches) == found["line"]["amount_c"]
     assert "Weights of the model" in sma("why", line, "--model", "first")
+    connection = open_warehouse(sma.warehouse)
+    bought = query(
+        connection, "SELECT max(line_id) AS id FROM fee_ledger JOIN acquisition USING (account_id)"
+    )[0]["id"]
+    connection.close()
+    assert "bought and not won: book of an adviser who retired" in sma("why", bought)
     assert sma.json("why", "x", code=2)["error"]["code"] == "growth.line_unknown"
     assert sma.json("why", line, "--model", "x", code=2)["error"]["code"] == "growth.model_unknown"
 

@@ -91,6 +91,8 @@ def _show_split(split: dict[str, Any], model: str) -> None:
     for tranche in split["tranches"]:
         event = tranche["event"]
         at = f" on {event['ts']:%Y-%m-%d} of group {event['group_id']}" if "ts" in event else ""
+        if event.get("acquired"):
+            at += f", bought and not won: {event['acquired']}"
         click.echo(
             f"  money of {tranche['tranche']:%Y-%m}, {dollars(tranche['amount_c'])}: "
             f"{event['kind']} event{at}"

@@ -91,9 +91,10 @@ def _splits(
 def _event(connection: Connection, event_id: str) -> dict[str, Any]:
     rows = query(
         connection,
-        "SELECT event_id, kind, ts, group_id, firm_id, amount_c FROM event WHERE event_id = ?",
-        [event_id],
-    )
+        "SELECT e.event_id, e.kind, e.ts, e.group_id, e.firm_id, e.amount_c, q.basis AS acquired "
+        "FROM event e LEFT JOIN acquisition q ON q.account_id = e.account_id "
+        "AND e.kind = 'funding' WHERE e.event_id = ?", [event_id],
+    )  # fmt: skip
     return rows[0] if rows else {"event_id": event_id, "kind": "none"}
 
 
