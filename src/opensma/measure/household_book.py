@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-from sqlalchemy import Connection
 
 from opensma.book.journal import Booked, Kind
 from opensma.book.ledger import read_journal
 from opensma.book.master import AccountRecord, all_records
 from opensma.book.series import DailyValues, account_series
-from opensma.book.store import Book
+from opensma.book.store import Book, Connection
 from opensma.errors import InputError
 from opensma.measure.fees_book import as_gross
 from opensma.measure.length import PeriodReturn
